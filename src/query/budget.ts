@@ -1,0 +1,81 @@
+// What one query may use. Every operator accounts where memory or samples arise; passing a limit fails the query with an
+// error that names the limit. Cancellation and the deadline travel with it.
+
+import { DomainError } from '../model/errors.ts';
+
+/** Limits of one query. */
+export interface QueryLimits {
+  /** Samples held in memory at once, as Prometheus's --query.max-samples. */
+  readonly samplesMax: number;
+  /** Series one query may touch. */
+  readonly seriesMax: number;
+  /** Bytes of working memory of one query. */
+  readonly memoryBytesMax: number;
+}
+
+/** Mutable account of one query. */
+export class QueryBudget {
+  readonly limits: QueryLimits;
+  readonly signal: AbortSignal;
+  samplesRead = 0;
+  samplesPeak = 0;
+  seriesSeen = 0;
+  bytesNow = 0;
+  bytesPeak = 0;
+  #samplesNow = 0;
+
+  constructor(limits: QueryLimits, signal: AbortSignal) {
+    this.limits = limits;
+    this.signal = signal;
+  }
+
+  /** Throws when the query was canceled or ran out of time; call it between batches and in long loops. */
+  check(): void {
+    if (!this.signal.aborted) return;
+    const reason = this.signal.reason;
+    if (reason instanceof DomainError) throw reason;
+    throw new DomainError('canceled', 'query was canceled');
+  }
+
+  /** Takes `count` samples into memory; `execution` error when the query holds too many. */
+  holdSamples(count: number): void {
+    this.#samplesNow += count;
+    if (this.#samplesNow > this.samplesPeak) this.samplesPeak = this.#samplesNow;
+    if (this.#samplesNow > this.limits.samplesMax)
+      throw new DomainError(
+        'execution',
+        'query processing would load too many samples into memory in query execution',
+      );
+  }
+
+  /** Gives samples back. */
+  releaseSamples(count: number): void {
+    this.#samplesNow -= count;
+  }
+
+  /** Counts `count` more series. */
+  addSeries(count: number): void {
+    this.seriesSeen += count;
+    if (this.seriesSeen > this.limits.seriesMax)
+      throw new DomainError(
+        'execution',
+        `query touches more than ${this.limits.seriesMax} series (limit query.series-max)`,
+      );
+  }
+
+  /** Takes working memory. */
+  holdBytes(bytes: number): void {
+    this.bytesNow += bytes;
+    if (this.bytesNow > this.bytesPeak) this.bytesPeak = this.bytesNow;
+    if (this.bytesNow > this.limits.memoryBytesMax)
+      throw new DomainError(
+        'execution',
+        `query needs more than ${this.limits.memoryBytesMax} bytes of memory (limit query.memory-bytes-max)`,
+      );
+  }
+
+  /** Gives working memory back. */
+  releaseBytes(bytes: number): void {
+    this.bytesNow -= bytes;
+  }
+}

@@ -1,0 +1,36 @@
+// What a query returns: Prometheus's four result types, still in columns.
+
+import type { Annotation } from '../model/annotations.ts';
+import type { StepBatch, StepRange } from './source.ts';
+
+/** The value part of an answer. A vector is a StepBatch of one step; a matrix keeps the whole grid and its absent steps. */
+export type QueryValue =
+  | { readonly type: 'scalar'; readonly timestamp: number; readonly value: number }
+  | { readonly type: 'string'; readonly timestamp: number; readonly value: string }
+  | { readonly type: 'vector'; readonly timestamp: number; readonly batch: StepBatch }
+  /** Matrix of a range query, sorted by labels; series without a present step are left out. */
+  | { readonly type: 'matrix'; readonly range: StepRange; readonly batch: StepBatch }
+  /** Raw samples of an instant query whose expression is a range selector: each series with its own timestamps. */
+  | { readonly type: 'raw-matrix'; readonly series: readonly RawSeries[] };
+
+/** A series with its raw samples. */
+export interface RawSeries {
+  readonly labels: readonly string[];
+  readonly timestamps: Float64Array;
+  readonly values: Float64Array;
+}
+
+/** Counters of `stats`. */
+export interface QueryStatistics {
+  readonly samplesRead: number;
+  readonly samplesPeak: number;
+  readonly seriesSeen: number;
+  readonly bytesPeak: number;
+}
+
+/** An answer. */
+export interface QueryResult {
+  readonly value: QueryValue;
+  readonly annotations: readonly Annotation[];
+  readonly statistics: QueryStatistics;
+}

@@ -1,0 +1,67 @@
+// What the engine needs from outside. Where data lies (a shard: head and blocks; a test: memory) is a SeriesSource; where
+// it does not (a querier) the engine sends fragments of its plan through a FragmentRunner and merges what comes back.
+
+import type { Annotation } from '../model/annotations.ts';
+import type { Labels } from '../model/labels.ts';
+import type { Matcher } from '../model/matcher.ts';
+import type { SampleColumns } from '../model/samples.ts';
+import type { QueryBudget } from './budget.ts';
+
+/** Which series and samples are wanted. Times in ms, both included (`start` is already moved by lookback or range). */
+export interface SelectRequest {
+  readonly matchers: readonly Matcher[];
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * A batch of series, each with its samples ready to be decoded without waiting. Owned by the consumer until it asks for the
+ * next batch.
+ */
+export interface SeriesBatch {
+  readonly labels: readonly Labels[];
+  /**
+   * Decodes the samples of series `index` with start <= t <= end into `target` (count is reset first; it grows as needed) in
+   * time order, one per timestamp, staleness markers included with their bits.
+   */
+  read(index: number, start: number, end: number, target: SampleColumns): void;
+}
+
+/** Where series are read from. */
+export interface SeriesSource {
+  /** Series that match, sorted by labels within and across batches when `request` is small enough to matter to nobody. */
+  select(request: SelectRequest, budget: QueryBudget): AsyncIterable<SeriesBatch>;
+}
+
+/** The evaluation grid: start, start+step, ... <= end; an instant query has start = end and step 0 (one step). */
+export interface StepRange {
+  readonly start: number;
+  readonly end: number;
+  readonly step: number;
+}
+
+/** Number of steps of a grid. */
+export function stepCount(range: StepRange): number {
+  return range.step === 0 ? 1 : Math.floor((range.end - range.start) / range.step) + 1;
+}
+
+/**
+ * Series over the step grid: value of series s at step i is values[s * steps + i], there only where present[...] is 1.
+ * Owned by whoever receives it.
+ */
+export interface StepBatch {
+  readonly labels: readonly Labels[];
+  readonly steps: number;
+  readonly values: Float64Array;
+  readonly present: Uint8Array;
+}
+
+/** One partition's answer to a fragment: step batches, then its notes. */
+export type FragmentReply =
+  | { readonly kind: 'batch'; readonly batch: StepBatch }
+  | { readonly kind: 'notes'; readonly notes: readonly Annotation[] };
+
+/** Runs a fragment (plan bytes) on every partition and hands back their answers as they come. */
+export interface FragmentRunner {
+  run(fragment: Uint8Array, budget: QueryBudget): AsyncIterable<FragmentReply>;
+}
