@@ -1,0 +1,169 @@
+// The catalogue: every message between actors of different processes, as data. From it come the types of rpc.ts, the check
+// that an actor handles what it owns, and docs/subjects.md. Bodies are msgpack envelopes unless `body` says otherwise.
+
+import type { Annotation } from '../model/annotations.ts';
+import type { Exemplar, MetricMetadata } from '../model/exemplar.ts';
+import type { Labels } from '../model/labels.ts';
+import type { Matcher } from '../model/matcher.ts';
+
+/** Limits a querier hands down with a fragment. */
+export interface FragmentLimits {
+  readonly samplesMax: number;
+  readonly seriesMax: number;
+  readonly memoryBytesMax: number;
+}
+
+/** Counters and top lists of one partition's head, for /api/v1/status/tsdb. */
+export interface HeadStatistics {
+  readonly numSeries: number;
+  readonly numLabelPairs: number;
+  readonly chunkCount: number;
+  readonly minTime: number;
+  readonly maxTime: number;
+  readonly seriesCountByMetricName: readonly NameCount[];
+  readonly labelValueCountByLabelName: readonly NameCount[];
+  readonly memoryInBytesByLabelName: readonly NameCount[];
+  readonly seriesCountByLabelValuePair: readonly NameCount[];
+}
+
+/** A name with a number, as status/tsdb lists them. */
+export interface NameCount {
+  readonly name: string;
+  readonly value: number;
+}
+
+/** What a series query asks of a shard: names of labels, values of one label, or whole label sets. */
+export interface SeriesQuery {
+  readonly tenant: string;
+  readonly what: 'names' | 'values' | 'series';
+  /** The label whose values are wanted; '' otherwise. */
+  readonly name: string;
+  /** Alternatives (match[]); empty means everything. */
+  readonly matcherSets: readonly (readonly Matcher[])[];
+  readonly start: number;
+  readonly end: number;
+  /** 0 = no limit. */
+  readonly limit: number;
+}
+
+/** The newest sample of a tenant in a partition, and how far its log has been applied. */
+export interface PartitionReport {
+  readonly partition: number;
+  readonly applied: number;
+  readonly tenants: readonly { readonly tenant: string; readonly maxTime: number }[];
+}
+
+/** Request and reply type of every kind; `never` as reply marks an event. */
+export interface Contract {
+  'shard.query': {
+    request: { readonly tenant: string; readonly fragment: Uint8Array; readonly limits: FragmentLimits };
+    reply: Uint8Array;
+  };
+  'shard.series': {
+    request: SeriesQuery;
+    reply: { readonly rows: readonly (string | Labels)[]; readonly notes: readonly Annotation[] };
+  };
+  'shard.metadata': {
+    request: { readonly tenant: string; readonly metric: string; readonly limit: number };
+    reply: { readonly entries: readonly { readonly metric: string; readonly metadata: MetricMetadata }[] };
+  };
+  'shard.exemplars': {
+    request: {
+      readonly tenant: string;
+      readonly matcherSets: readonly (readonly Matcher[])[];
+      readonly start: number;
+      readonly end: number;
+    };
+    reply: {
+      readonly series: readonly { readonly labels: Labels; readonly exemplars: readonly Exemplar[] }[];
+    };
+  };
+  'shard.statistics': { request: { readonly tenant: string; readonly limit: number }; reply: HeadStatistics };
+  'replica.handover': { request: { readonly to: string }; reply: { readonly released: boolean } };
+  'partition.report': { request: PartitionReport; reply: never };
+}
+
+/** Name of a message kind. */
+export type Kind = keyof Contract;
+
+/** How a message travels. */
+export type Delivery = 'event' | 'request' | 'request-many';
+
+/** What is fixed about one kind. */
+export interface MessageSpec {
+  readonly owner: string;
+  readonly delivery: Delivery;
+  readonly subject: string;
+  /** Milliseconds a requester waits unless it knows better. */
+  readonly deadlineMs: number;
+  readonly body: string;
+  readonly version: number;
+  readonly purpose: string;
+}
+
+/** The catalogue itself. */
+export const CATALOGUE: { readonly [K in Kind]: MessageSpec } = {
+  'shard.query': {
+    owner: 'shard',
+    delivery: 'request-many',
+    subject: '<prefix>.shard.<partition>.query',
+    deadlineMs: 120_000,
+    body: 'request: envelope {tenant, fragment, limits}; frames: query replies (src/query/exec/step-batch-codec.ts)',
+    version: 1,
+    purpose: 'Runs a fragment of a query plan over head and blocks of one partition.',
+  },
+  'shard.series': {
+    owner: 'shard',
+    delivery: 'request-many',
+    subject: '<prefix>.shard.<partition>.series',
+    deadlineMs: 120_000,
+    body: 'envelopes: rows of label names, label values or label sets',
+    version: 1,
+    purpose: 'Lists label names, values of a label, or series.',
+  },
+  'shard.metadata': {
+    owner: 'shard',
+    delivery: 'request',
+    subject: '<prefix>.shard.<partition>.metadata',
+    deadlineMs: 30_000,
+    body: 'envelope',
+    version: 1,
+    purpose: 'Type, help and unit of metrics as senders told them.',
+  },
+  'shard.exemplars': {
+    owner: 'shard',
+    delivery: 'request',
+    subject: '<prefix>.shard.<partition>.exemplars',
+    deadlineMs: 30_000,
+    body: 'envelope',
+    version: 1,
+    purpose: 'Exemplars of matching series.',
+  },
+  'shard.statistics': {
+    owner: 'shard',
+    delivery: 'request',
+    subject: '<prefix>.shard.<partition>.statistics',
+    deadlineMs: 30_000,
+    body: 'envelope',
+    version: 1,
+    purpose: 'Counters and top lists of the head for status/tsdb.',
+  },
+  'replica.handover': {
+    owner: 'shard',
+    delivery: 'request',
+    subject: '<prefix>.replica.<partition>.<process>.handover',
+    deadlineMs: 30_000,
+    body: 'envelope',
+    version: 1,
+    purpose: 'Asks the lease holder to give a partition to a process that has caught up.',
+  },
+  'partition.report': {
+    owner: 'shard',
+    delivery: 'event',
+    subject: '<prefix>.partition.<partition>.report',
+    deadlineMs: 0,
+    body: 'envelope',
+    version: 1,
+    purpose: 'Newest sample per tenant (for the too-old check of receivers) and applied sequence.',
+  },
+};
