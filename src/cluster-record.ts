@@ -1,0 +1,29 @@
+// The cluster's record: what was fixed when the cluster was made. Reading it tells a new process where it is; making it makes
+// the logs first, so that a record without its logs can only mean a loss.
+
+import type { Directory } from './bus/directory.ts';
+import type { DurableLogs } from './bus/durable-log.ts';
+import { CLUSTER_KEY } from './bus/subjects.ts';
+import { decodeEnvelope, encodeEnvelope } from './codec/envelope.ts';
+import { asDomainError } from './model/errors.ts';
+
+/** What never changes by itself. */
+export interface ClusterRecord {
+  readonly version: 1;
+  readonly partitions: number;
+}
+
+/** Reads the record, or makes the logs and the record of a new cluster. Two processes starting at once agree on one. */
+export async function joinCluster(directory: Directory, logs: DurableLogs, partitions: number): Promise<ClusterRecord> {
+  for (;;) {
+    const entry = await directory.read(CLUSTER_KEY);
+    if (entry) return decodeEnvelope<ClusterRecord>(entry.value);
+    for (let partition = 0; partition < partitions; partition++) await logs.create(partition);
+    try {
+      await directory.write(CLUSTER_KEY, encodeEnvelope({ version: 1, partitions } satisfies ClusterRecord), 0);
+    } catch (error) {
+      // Somebody else made it in the meantime: theirs counts.
+      if (asDomainError(error).code !== 'conflict') throw error;
+    }
+  }
+}
