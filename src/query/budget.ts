@@ -2,6 +2,10 @@
 // error that names the limit. Cancellation and the deadline travel with it.
 
 import { DomainError } from '../model/errors.ts';
+import type { Clock } from '../platform/clock.ts';
+
+/** How long a query computes before it lets other work of the process run, ms. */
+const SLICE_MS = 25;
 
 /** Limits of one query. */
 export interface QueryLimits {
@@ -23,10 +27,33 @@ export class QueryBudget {
   bytesNow = 0;
   bytesPeak = 0;
   #samplesNow = 0;
+  readonly #clock: Clock | undefined;
+  #sliceStart: number;
 
-  constructor(limits: QueryLimits, signal: AbortSignal) {
+  /** With a clock the query also gives way to timers and I/O (its own cancellation among them) every few ms. */
+  constructor(limits: QueryLimits, signal: AbortSignal, clock?: Clock) {
     this.limits = limits;
     this.signal = signal;
+    this.#clock = clock;
+    this.#sliceStart = clock?.monotonic() ?? 0;
+  }
+
+  /** Like check(), and a promise to wait for when the query has computed for long enough; call it between batches. */
+  breathe(): Promise<void> | undefined {
+    this.check();
+    const clock = this.#clock;
+    if (clock === undefined || clock.monotonic() - this.#sliceStart < SLICE_MS) return undefined;
+    return new Promise((resolve, reject) => {
+      clock.after(0, () => {
+        this.#sliceStart = clock.monotonic();
+        try {
+          this.check();
+          resolve();
+        } catch (error) {
+          reject(error as Error);
+        }
+      });
+    });
   }
 
   /** Throws when the query was canceled or ran out of time; call it between batches and in long loops. */

@@ -56,9 +56,22 @@ export interface StepBatch {
   readonly present: Uint8Array;
 }
 
-/** One partition's answer to a fragment: step batches, then its notes. */
+/** One series with the samples a range selector found, raw and in time order. */
+export interface RawColumns {
+  readonly labels: Labels;
+  readonly timestamps: Float64Array;
+  readonly values: Float64Array;
+}
+
+/**
+ * One partition's answer to a fragment: step batches, mergeable aggregation states or raw series (by the fragment's root), then
+ * its notes and what it read.
+ */
 export type FragmentReply =
   | { readonly kind: 'batch'; readonly batch: StepBatch }
+  | { readonly kind: 'partial'; readonly bytes: Uint8Array }
+  | { readonly kind: 'raw'; readonly series: readonly RawColumns[] }
+  | { readonly kind: 'statistics'; readonly samplesRead: number; readonly seriesSeen: number }
   | { readonly kind: 'notes'; readonly notes: readonly Annotation[] };
 
 /** Runs a fragment (plan bytes) on every partition and hands back their answers as they come. */

@@ -1,0 +1,256 @@
+// Replies to fragments as bytes (docs/formats/frame.md): version, kind, then by kind
+//   batch:      steps, first step, width, series, table of strings, per series: label refs, presence form, values
+//   partial:    the aggregation's own bytes
+//   raw:        table of strings, per series: label refs, count, timestamps, values
+//   notes, statistics: JSON
+// Integers are varints, floats raw little-endian. splitBatch cuts a batch so that each reply stays near REPLY_BYTES.
+
+import { DomainError } from '../../model/errors.ts';
+import type { Labels } from '../../model/labels.ts';
+import type { FragmentReply, RawColumns, StepBatch } from '../source.ts';
+import { ByteReader, ByteWriter } from './reply-bytes.ts';
+
+const VERSION = 1;
+/** Wanted size of one encoded reply. */
+export const REPLY_BYTES: number = 256 * 1024;
+/** Widest slice of the grid one reply carries: wider grids travel in slices. */
+export const REPLY_STEPS_MAX: number = 24 * 1024;
+const KINDS = ['batch', 'partial', 'raw', 'notes', 'statistics'] as const;
+/** Forms of presence: nothing, every step, every step with the same value, or a bitmap. */
+const ABSENT = 0;
+const FULL = 1;
+const CONSTANT = 2;
+const BITMAP = 3;
+
+/** Encodes one reply; the result owns its memory. */
+export function encodeReply(reply: FragmentReply): Uint8Array {
+  const writer = new ByteWriter();
+  writer.byte(VERSION);
+  writer.byte(KINDS.indexOf(reply.kind));
+  switch (reply.kind) {
+    case 'batch':
+      writeBatch(writer, reply.batch);
+      break;
+    case 'partial':
+      writer.bytes(reply.bytes);
+      break;
+    case 'raw':
+      writeRaw(writer, reply.series);
+      break;
+    case 'notes':
+      writer.text(JSON.stringify(reply.notes));
+      break;
+    case 'statistics':
+      writer.varint(reply.samplesRead);
+      writer.varint(reply.seriesSeen);
+      break;
+  }
+  return writer.finish();
+}
+
+/** Decodes what encodeReply made; `corrupt` when the bytes do not hold together. */
+export function decodeReply(bytes: Uint8Array): FragmentReply {
+  const reader = new ByteReader(bytes);
+  const version = reader.byte();
+  if (version !== VERSION)
+    throw new DomainError(
+      'corrupt',
+      `cannot decode query reply: version ${version}, this process speaks ${VERSION}`,
+    );
+  const kind = KINDS[reader.byte()];
+  switch (kind) {
+    case 'batch':
+      return { kind, batch: readBatch(reader) };
+    case 'partial':
+      return { kind, bytes: reader.rest() };
+    case 'raw':
+      return { kind, series: readRaw(reader) };
+    case 'notes':
+      return { kind, notes: JSON.parse(reader.text()) };
+    case 'statistics':
+      return { kind, samplesRead: reader.varint(), seriesSeen: reader.varint() };
+    default:
+      throw new DomainError('corrupt', 'cannot decode query reply: unknown kind');
+  }
+}
+
+/** Cuts a batch into parts whose encoding is near REPLY_BYTES: first by steps, when the grid is very wide, then by series. */
+export function splitBatch(batch: StepBatch): readonly StepBatch[] {
+  if (batch.labels.length === 0) return [];
+  const perSeries = Math.min(batch.steps, REPLY_STEPS_MAX) * 8 + 128;
+  const rows = Math.max(1, Math.floor(REPLY_BYTES / perSeries));
+  if (batch.steps <= REPLY_STEPS_MAX && batch.labels.length <= rows) return [batch];
+  const parts: StepBatch[] = [];
+  for (let row = 0; row < batch.labels.length; row += rows) {
+    const end = Math.min(batch.labels.length, row + rows);
+    const part: StepBatch = {
+      labels: batch.labels.slice(row, end),
+      steps: batch.steps,
+      values: batch.values.subarray(row * batch.steps, end * batch.steps),
+      present: batch.present.subarray(row * batch.steps, end * batch.steps),
+    };
+    if (batch.steps <= REPLY_STEPS_MAX) parts.push(part);
+    else for (let step = 0; step < batch.steps; step += REPLY_STEPS_MAX) parts.push(stepSlice(part, step));
+  }
+  return parts;
+}
+
+// The same grid, but present only in a slice of it: the encoding is as short as the slice, the receiver joins equal series.
+function stepSlice(part: StepBatch, first: number): StepBatch {
+  const present = new Uint8Array(part.present.length);
+  for (let row = 0; row < part.labels.length; row++) {
+    const start = row * part.steps + first;
+    const end = Math.min((row + 1) * part.steps, start + REPLY_STEPS_MAX);
+    present.set(part.present.subarray(start, end), start);
+  }
+  return { ...part, present };
+}
+
+function writeBatch(writer: ByteWriter, batch: StepBatch): void {
+  const { labels, steps, values, present } = batch;
+  writer.varint(steps);
+  const [first, width] = usedSteps(batch);
+  writer.varint(first);
+  writer.varint(width);
+  writer.varint(labels.length);
+  const refs = writeTable(writer, labels);
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  for (let row = 0; row < labels.length; row++) {
+    writeLabels(writer, labels[row]!, refs);
+    writeRow(writer, { values, present, bytes }, row * steps + first, width);
+  }
+}
+
+// First present step of all series and the width to the last one.
+function usedSteps({ labels, steps, present }: StepBatch): [first: number, width: number] {
+  let first = steps;
+  let last = -1;
+  for (let row = 0; row < labels.length && (first > 0 || last < steps - 1); row++) {
+    const start = row * steps;
+    let low = 0;
+    while (low < first && present[start + low] === 0) low++;
+    first = Math.min(first, low);
+    let high = steps - 1;
+    while (high > last && present[start + high] === 0) high--;
+    last = Math.max(last, high);
+  }
+  return last < first ? [0, 0] : [first, last - first + 1];
+}
+
+interface Cells {
+  readonly values: Float64Array;
+  readonly present: Uint8Array;
+  readonly bytes: Uint8Array;
+}
+
+function writeRow(writer: ByteWriter, { values, present, bytes }: Cells, start: number, width: number): void {
+  let count = 0;
+  for (let i = 0; i < width; i++) count += present[start + i]!;
+  if (count === 0) return writer.byte(ABSENT);
+  if (count < width) {
+    writer.byte(BITMAP);
+    writer.bitmap(present, start, width);
+    for (let i = 0; i < width; i++)
+      if (present[start + i] === 1) writer.bytes(bytes.subarray((start + i) * 8, (start + i + 1) * 8));
+    return;
+  }
+  let constant = width > 1;
+  for (let i = 1; i < width && constant; i++) constant = Object.is(values[start + i], values[start]);
+  writer.byte(constant ? CONSTANT : FULL);
+  writer.bytes(bytes.subarray(start * 8, (start + (constant ? 1 : width)) * 8));
+}
+
+function readBatch(reader: ByteReader): StepBatch {
+  const steps = reader.varint();
+  const first = reader.varint();
+  const width = reader.varint();
+  const series = reader.varint();
+  if (first + width > steps)
+    throw new DomainError('corrupt', 'cannot decode query reply: steps outside the grid');
+  // Each series takes at least two bytes, so a false count cannot make us allocate without bound.
+  if (series * 2 > reader.left)
+    throw new DomainError('corrupt', 'cannot decode query reply: more series than bytes');
+  const table = readTable(reader);
+  const labels: Labels[] = [];
+  const values = new Float64Array(series * steps);
+  const present = new Uint8Array(series * steps);
+  const bytes = new Uint8Array(values.buffer);
+  for (let row = 0; row < series; row++) {
+    labels.push(readLabels(reader, table));
+    readRow(reader, { values, present, bytes }, row * steps + first, width);
+  }
+  return { labels, steps, values, present };
+}
+
+function readRow(reader: ByteReader, { values, present, bytes }: Cells, start: number, width: number): void {
+  const form = reader.byte();
+  if (form === ABSENT) return;
+  if (form === BITMAP) {
+    reader.bitmap(present, start, width);
+    for (let i = 0; i < width; i++) if (present[start + i] === 1) bytes.set(reader.take(8), (start + i) * 8);
+    return;
+  }
+  present.fill(1, start, start + width);
+  bytes.set(reader.take(form === CONSTANT ? 8 : width * 8), start * 8);
+  if (form === CONSTANT) values.fill(values[start]!, start, start + width);
+}
+
+function writeRaw(writer: ByteWriter, series: readonly RawColumns[]): void {
+  writer.varint(series.length);
+  const refs = writeTable(
+    writer,
+    series.map((one) => one.labels),
+  );
+  for (const { labels, timestamps, values } of series) {
+    writeLabels(writer, labels, refs);
+    writer.varint(values.length);
+    writer.bytes(new Uint8Array(timestamps.buffer, timestamps.byteOffset, timestamps.byteLength));
+    writer.bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+}
+
+function readRaw(reader: ByteReader): RawColumns[] {
+  const count = reader.varint();
+  const table = readTable(reader);
+  const out: RawColumns[] = [];
+  for (let i = 0; i < count; i++) {
+    const labels = readLabels(reader, table);
+    const samples = reader.varint();
+    const timestamps = new Float64Array(reader.take(samples * 8).slice().buffer);
+    out.push({ labels, timestamps, values: new Float64Array(reader.take(samples * 8).slice().buffer) });
+  }
+  return out;
+}
+
+// Names and values repeat over series: each distinct string is written once.
+function writeTable(writer: ByteWriter, labels: readonly Labels[]): Map<string, number> {
+  const refs = new Map<string, number>();
+  for (const set of labels) for (const text of set) if (!refs.has(text)) refs.set(text, refs.size);
+  writer.varint(refs.size);
+  for (const text of refs.keys()) writer.text(text);
+  return refs;
+}
+
+function readTable(reader: ByteReader): readonly string[] {
+  const count = reader.varint();
+  const table: string[] = [];
+  for (let i = 0; i < count; i++) table.push(reader.text());
+  return table;
+}
+
+function writeLabels(writer: ByteWriter, labels: Labels, refs: Map<string, number>): void {
+  writer.varint(labels.length);
+  for (const text of labels) writer.varint(refs.get(text)!);
+}
+
+function readLabels(reader: ByteReader, table: readonly string[]): Labels {
+  const count = reader.varint();
+  const labels: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const text = table[reader.varint()];
+    if (text === undefined)
+      throw new DomainError('corrupt', 'cannot decode query reply: label outside the table');
+    labels.push(text);
+  }
+  return labels;
+}

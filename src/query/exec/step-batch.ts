@@ -1,0 +1,113 @@
+// Small operations on step batches and label sets that several operators need.
+
+import { DomainError } from '../../model/errors.ts';
+import { type Labels, labelsKey, METRIC_NAME } from '../../model/labels.ts';
+import type { StepBatch } from '../source.ts';
+
+/** Bytes of one cell of a step batch: value and presence. */
+export const CELL_BYTES = 9;
+
+/** What Prometheus answers when two series of one vector become equal. */
+export function sameLabelsError(): DomainError {
+  return new DomainError('execution', 'vector cannot contain metrics with the same labelset');
+}
+
+/** A batch without series. */
+export function emptyBatch(steps: number): StepBatch {
+  return { labels: [], steps, values: new Float64Array(0), present: new Uint8Array(0) };
+}
+
+/** One batch of all series of `batches`, in order; a single batch is handed on as it is. */
+export function concatBatches(batches: readonly StepBatch[], steps: number): StepBatch {
+  if (batches.length === 1) return batches[0] as StepBatch;
+  let series = 0;
+  for (const batch of batches) series += batch.labels.length;
+  const labels: Labels[] = [];
+  const values = new Float64Array(series * steps);
+  const present = new Uint8Array(series * steps);
+  for (const batch of batches) {
+    values.set(batch.values.subarray(0, batch.labels.length * steps), labels.length * steps);
+    present.set(batch.present.subarray(0, batch.labels.length * steps), labels.length * steps);
+    for (const set of batch.labels) labels.push(set);
+  }
+  return { labels, steps, values, present };
+}
+
+/** Whether row `row` has at least one present step. */
+export function rowHasSteps(batch: StepBatch, row: number): boolean {
+  const end = (row + 1) * batch.steps;
+  for (let i = row * batch.steps; i < end; i++) if (batch.present[i] === 1) return true;
+  return false;
+}
+
+/** The rows of a batch in the order of `rows`. */
+export function takeRows(batch: StepBatch, rows: readonly number[]): StepBatch {
+  const { steps } = batch;
+  const values = new Float64Array(rows.length * steps);
+  const present = new Uint8Array(rows.length * steps);
+  const labels = rows.map((row, i) => {
+    values.set(batch.values.subarray(row * steps, (row + 1) * steps), i * steps);
+    present.set(batch.present.subarray(row * steps, (row + 1) * steps), i * steps);
+    return batch.labels[row] as Labels;
+  });
+  return { labels, steps, values, present };
+}
+
+/** The labels without metric name, `__type__` and `__unit__`; the same array when it has none. */
+export function dropMetadataLabels(labels: Labels): Labels {
+  for (let i = 0; i < labels.length; i += 2) {
+    if (!isMetadata(labels[i]!)) continue;
+    const kept: string[] = [];
+    for (let k = 0; k < labels.length; k += 2)
+      if (!isMetadata(labels[k]!)) kept.push(labels[k]!, labels[k + 1]!);
+    return kept;
+  }
+  return labels;
+}
+
+function isMetadata(name: string): boolean {
+  return name === METRIC_NAME || name === '__type__' || name === '__unit__';
+}
+
+/** The batch with metadata labels dropped from every series. */
+export function dropNames(batch: StepBatch): StepBatch {
+  return { ...batch, labels: batch.labels.map(dropMetadataLabels) };
+}
+
+/** Joins rows of equal labels; `execution` error when two of them are present at one step. */
+export function mergeEqualSeries(batch: StepBatch): StepBatch {
+  const rowOf = new Map<string, number>();
+  const target: number[] = [];
+  for (const [row, labels] of batch.labels.entries()) {
+    const key = labelsKey(labels);
+    const first = rowOf.get(key);
+    if (first === undefined) rowOf.set(key, row);
+    target.push(first ?? row);
+  }
+  if (rowOf.size === batch.labels.length) return batch;
+  const { steps } = batch;
+  const values = batch.values.slice();
+  const present = batch.present.slice();
+  for (const [row, first] of target.entries()) {
+    if (first === row) continue;
+    for (let i = 0; i < steps; i++) {
+      if (present[row * steps + i] === 0) continue;
+      if (present[first * steps + i] === 1) throw sameLabelsError();
+      present[first * steps + i] = 1;
+      values[first * steps + i] = values[row * steps + i]!;
+    }
+  }
+  return takeRows({ labels: batch.labels, steps, values, present }, [...rowOf.values()]);
+}
+
+/** Remembers label sets and refuses to see one twice. */
+export class DistinctLabels {
+  readonly #seen = new Set<string>();
+
+  /** Adds one set; `execution` error when it was added before. */
+  add(labels: Labels): void {
+    const before = this.#seen.size;
+    this.#seen.add(labelsKey(labels));
+    if (this.#seen.size === before) throw sameLabelsError();
+  }
+}

@@ -1,0 +1,80 @@
+// Windows of range functions over one series' columns. A window of a step is left-open: (end - range, end], as in
+// Prometheus 3.x; its samples are the index range from[i] .. to[i] (excluded). Kernels then see indexes, never times twice.
+
+import { type SampleColumns, STALE_NAN_HIGH, STALE_NAN_LOW } from '../../model/samples.ts';
+
+/**
+ * Work of a range kernel: one series, all steps. `timestamps` (ms) and `values` are borrowed columns; `from`/`to` hold the
+ * window of each of `steps` steps; the window of step i ends at `end + i * step` (`step` 0 when the window stands still) and is
+ * `range` wide. Results go to `output`/`present` at `offset + i`; `evalStart + i * evalStep` is the time the step is evaluated at.
+ */
+export interface WindowJob {
+  timestamps: Float64Array;
+  values: Float64Array;
+  from: Int32Array;
+  to: Int32Array;
+  steps: number;
+  end: number;
+  step: number;
+  range: number;
+  evalStart: number;
+  evalStep: number;
+  output: Float64Array;
+  present: Uint8Array;
+  offset: number;
+}
+
+/** Computes a range function for every step of a job; `first` and `second` are its scalar arguments per step. */
+export type RangeKernel = (job: WindowJob, first: Float64Array, second: Float64Array) => void;
+
+/** Removes staleness markers in place, which range functions never see; returns the samples left. Bits of kept values stay. */
+export function dropStale(columns: SampleColumns): number {
+  const { bits, timestamps, count } = columns;
+  let kept = 0;
+  for (let i = 0; i < count; i++) {
+    const low = bits[2 * i]!;
+    const high = bits[2 * i + 1]!;
+    if (high === STALE_NAN_HIGH && low === STALE_NAN_LOW) continue;
+    if (kept !== i) {
+      bits[2 * kept] = low;
+      bits[2 * kept + 1] = high;
+      timestamps[kept] = timestamps[i]!;
+    }
+    kept++;
+  }
+  columns.count = kept;
+  return kept;
+}
+
+/** Fills `from` and `to` of a job for `count` samples in time order. Cost O(samples + steps). */
+export function findWindows(job: WindowJob, count: number): void {
+  const { timestamps, from, to, steps, step, range } = job;
+  let end = job.end;
+  let low = 0;
+  let high = 0;
+  for (let i = 0; i < steps; i++) {
+    while (high < count && timestamps[high]! <= end) high++;
+    const open = end - range;
+    while (low < high && timestamps[low]! <= open) low++;
+    from[i] = low;
+    to[i] = high;
+    end += step;
+  }
+}
+
+/** Copies the present steps of one row of a step batch into columns: a subquery's samples. Returns their number. */
+export function columnsFromSteps(
+  row: { values: Float64Array; present: Uint8Array; offset: number; steps: number },
+  grid: { start: number; step: number },
+  target: SampleColumns,
+): number {
+  let count = 0;
+  for (let i = 0; i < row.steps; i++) {
+    if (row.present[row.offset + i] === 0) continue;
+    target.timestamps[count] = grid.start + i * grid.step;
+    target.values[count] = row.values[row.offset + i]!;
+    count++;
+  }
+  target.count = count;
+  return count;
+}
