@@ -1,0 +1,57 @@
+// Merging runs of samples of one series in time order, one sample per timestamp.
+
+import { growColumns, type SampleColumns } from '../../model/samples.ts';
+
+/**
+ * Merges `added` into `target`, both in time order; where both have a timestamp, the sample of `target` stays. `added` is
+ * borrowed. Cost: O(added) when it begins after `target` ends, else O(both).
+ */
+export function mergeSamples(target: SampleColumns, added: SampleColumns): void {
+  if (added.count === 0) return;
+  const before = target.count;
+  growColumns(target, before + added.count);
+  if (before === 0 || added.timestamps[0]! > target.timestamps[before - 1]!) {
+    copySamples(added, 0, added.count, target, before);
+    target.count = before + added.count;
+    return;
+  }
+  // From the back, so that nothing is overwritten before it is moved.
+  let write = before + added.count;
+  let i = before - 1;
+  let j = added.count - 1;
+  while (j >= 0) {
+    const mine = i >= 0 ? target.timestamps[i]! : Number.NEGATIVE_INFINITY;
+    const theirs = added.timestamps[j]!;
+    write--;
+    if (mine >= theirs) {
+      moveSample(target, i--, target, write);
+      if (mine === theirs) j--;
+    } else moveSample(added, j--, target, write);
+  }
+  // What is left of `target` is in place at the front; duplicates left a hole behind it.
+  const front = i + 1;
+  if (write > front) copySamples(target, write, before + added.count, target, front);
+  target.count = before + added.count - (write - front);
+}
+
+function moveSample(source: SampleColumns, from: number, target: SampleColumns, to: number): void {
+  target.timestamps[to] = source.timestamps[from]!;
+  target.bits[2 * to] = source.bits[2 * from]!;
+  target.bits[2 * to + 1] = source.bits[2 * from + 1]!;
+}
+
+function copySamples(
+  source: SampleColumns,
+  from: number,
+  to: number,
+  target: SampleColumns,
+  at: number,
+): void {
+  if (source === target) {
+    target.timestamps.copyWithin(at, from, to);
+    target.bits.copyWithin(2 * at, 2 * from, 2 * to);
+    return;
+  }
+  target.timestamps.set(source.timestamps.subarray(from, to), at);
+  target.bits.set(source.bits.subarray(2 * from, 2 * to), 2 * at);
+}

@@ -1,0 +1,359 @@
+// Writes a block's index in Prometheus's index format v2 (tsdb/docs/format/index.md), section by section as Prometheus 3.14
+// does: symbols, series, postings (the one of all series first), postings offset table, table of contents. Label indices are
+// no longer written; their table-of-contents entries point at the end of the section before, as in 3.14.
+//
+// Symbols stand before the series but are known only after the last one. So `add` spools each series to a temporary file as
+// ids of label pairs, and `finish` numbers the symbols and turns the spool into entries. Memory: symbols, distinct label
+// pairs, 4 bytes a posting; never series or chunk data.
+
+import { crc32c } from '../../codec/hash.ts';
+import { DomainError, invariant } from '../../model/errors.ts';
+import { compareLabels, type Labels, labelsText } from '../../model/labels.ts';
+import { compareText } from '../../model/text.ts';
+import type { Disk } from '../../platform/disk.ts';
+import { ByteCursor, ByteSink, putUint32 } from './encode.ts';
+import { createFileSink, type FileSink } from './file-sink.ts';
+
+/** First four bytes of an index file. */
+export const INDEX_MAGIC = 0xbaaad700;
+/** The index format written and read here. */
+export const INDEX_VERSION = 2;
+/** Bytes of the table of contents at the end of an index: six uint64 and a CRC32C. */
+export const INDEX_TOC_BYTES = 52;
+/** Series entries start at multiples of this; a series reference is offset / 16. */
+export const SERIES_ALIGN = 16;
+/** Limit of the format: references are uint32 multiples of 16 bytes. */
+const INDEX_BYTES_MAX = SERIES_ALIGN * 0xffff_ffff;
+/** Spool bytes read back at a time. */
+const SPOOL_READ_BYTES = 1 << 20;
+/** Series or postings lists between two calls of `pause`. */
+const PAUSE_EVERY = 128;
+
+/** Lets others run; called often, so an implementation may return at once while its time slice lasts. */
+export type Pause = () => Promise<void> | void;
+
+/** Where a series' chunks are: parallel arrays of `count` entries in time order; borrowed for the call. */
+export interface ChunkRefs {
+  count: number;
+  readonly minTimes: Float64Array | number[];
+  readonly maxTimes: Float64Array | number[];
+  /** segment * 2^32 + offset. */
+  readonly refs: Float64Array | number[];
+}
+
+/** What an index holds, for meta.json. */
+export interface IndexFacts {
+  readonly bytes: number;
+  readonly seriesCount: number;
+  readonly symbolCount: number;
+  /** Bytes of the largest series entry with its length and checksum. */
+  readonly seriesBytesMax: number;
+}
+
+/** Pairs in order of first sight: a pair's id is its index here. */
+interface PairTable {
+  readonly ids: Map<string, Map<string, number>>;
+  readonly names: string[];
+  readonly values: string[];
+  /** Series that carry the pair. */
+  readonly uses: number[];
+}
+
+/** Opens an index file for writing; series are added in label order, then `finish` completes it. */
+export async function openIndexWriter(disk: Disk, path: string, pause: Pause): Promise<IndexWriter> {
+  const spool = await createFileSink(disk, `${path}.spool`);
+  return new IndexWriter(disk, path, spool, pause);
+}
+
+/** An index being written. See openIndexWriter. */
+export class IndexWriter {
+  private readonly disk: Disk;
+  private readonly path: string;
+  private readonly spool: FileSink;
+  private readonly pause: Pause;
+  private readonly pairs: PairTable = { ids: new Map(), names: [], values: [], uses: [] };
+  private readonly record = new ByteSink(4096);
+  private lastLabels: Labels = [];
+  private lastPairs: number[] = [];
+  private seriesCount = 0;
+
+  constructor(disk: Disk, path: string, spool: FileSink, pause: Pause) {
+    this.disk = disk;
+    this.path = path;
+    this.spool = spool;
+    this.pause = pause;
+  }
+
+  /** Adds a series; labels must sort after those of the call before, chunks must be in order and not overlap. */
+  add(labels: Labels, chunks: ChunkRefs): Promise<void> | undefined {
+    if (this.seriesCount > 0 && compareLabels(this.lastLabels, labels) >= 0)
+      throw new DomainError(
+        'internal',
+        `cannot add series ${labelsText(labels)} to an index: it must sort after ${labelsText(this.lastLabels)}`,
+      );
+    const record = this.record;
+    record.reset();
+    record.u32(0);
+    const pairs = this.pairsOf(labels);
+    record.uvarint(pairs.length);
+    for (const pair of pairs) record.uvarint(pair);
+    encodeChunkRefs(chunks, record);
+    putUint32(record.bytes, 0, record.length - 4);
+    this.lastLabels = labels;
+    this.lastPairs = pairs;
+    this.seriesCount++;
+    return this.spool.write(record.view());
+  }
+
+  /** Writes the index file, durably; the temporary file is gone afterwards. */
+  async finish(): Promise<IndexFacts> {
+    await this.spool.flush();
+    const target = await createFileSink(this.disk, this.path);
+    try {
+      const facts = await this.writeSections(target);
+      await target.flush();
+      await target.file.sync();
+      return facts;
+    } finally {
+      await target.file.close();
+      await this.abandon();
+    }
+  }
+
+  /** Closes and removes the temporary file; for a writer that will not be finished. */
+  async abandon(): Promise<void> {
+    await this.spool.file.close();
+    await this.disk.remove(`${this.path}.spool`);
+  }
+
+  private pairsOf(labels: Labels): number[] {
+    const out: number[] = new Array(labels.length / 2);
+    for (let i = 0; i < labels.length; i += 2) {
+      const same = labels[i] === this.lastLabels[i] && labels[i + 1] === this.lastLabels[i + 1];
+      const pair = same ? this.lastPairs[i / 2]! : this.pairId(labels[i]!, labels[i + 1]!);
+      this.pairs.uses[pair]!++;
+      out[i / 2] = pair;
+    }
+    return out;
+  }
+
+  private pairId(name: string, value: string): number {
+    const { ids, names, values, uses } = this.pairs;
+    let ofName = ids.get(name);
+    if (ofName === undefined) ids.set(name, (ofName = new Map()));
+    let id = ofName.get(value);
+    if (id === undefined) {
+      id = names.length;
+      ofName.set(value, id);
+      names.push(name);
+      values.push(value);
+      uses.push(0);
+    }
+    return id;
+  }
+
+  private async writeSections(target: FileSink): Promise<IndexFacts> {
+    const head = new ByteSink(16);
+    head.u32(INDEX_MAGIC);
+    head.u8(INDEX_VERSION);
+    await target.write(head.view());
+
+    const symbolsAt = target.position;
+    const { symbols, numbers } = this.numberSymbols();
+    await target.write(encodeSymbols(symbols));
+    const seriesAt = target.position;
+    const postings = this.openPostings();
+    const seriesBytesMax = await this.writeSeries(target, numbers, postings);
+    const seriesEnd = target.position;
+    await target.pad(4);
+    const table = await this.writePostings(target, postings);
+    const tableAt = target.position;
+    await target.write(table);
+
+    const toc = new ByteSink(INDEX_TOC_BYTES);
+    // Prometheus notes where postings begin before it pads them to 4 bytes.
+    for (const at of [symbolsAt, seriesAt, seriesEnd, tableAt, seriesEnd, tableAt]) toc.u64(at);
+    toc.u32(crc32c(toc.view()));
+    await target.write(toc.view());
+    return {
+      bytes: target.position,
+      seriesCount: this.seriesCount,
+      symbolCount: symbols.length,
+      seriesBytesMax,
+    };
+  }
+
+  private numberSymbols(): { symbols: string[]; numbers: Map<string, number> } {
+    const distinct = new Set<string>(this.pairs.values);
+    for (const name of this.pairs.ids.keys()) distinct.add(name);
+    const symbols = [...distinct].sort(compareText);
+    return { symbols, numbers: new Map(symbols.map((symbol, i) => [symbol, i])) };
+  }
+
+  private openPostings(): PostingsFill {
+    const { names, values, uses } = this.pairs;
+    const order = Uint32Array.from(names.keys()).sort(
+      (a, b) => compareText(names[a]!, names[b]!) || compareText(values[a]!, values[b]!),
+    );
+    const next = new Float64Array(names.length);
+    let total = 0;
+    for (const pair of order) {
+      next[pair] = total;
+      total += uses[pair]!;
+    }
+    return { order, next, refs: new Uint32Array(total), all: new Uint32Array(this.seriesCount), count: 0 };
+  }
+
+  private async writeSeries(
+    target: FileSink,
+    numbers: ReadonlyMap<string, number>,
+    postings: PostingsFill,
+  ): Promise<number> {
+    const nameNumber = Uint32Array.from(this.pairs.names, (name) => numbers.get(name)!);
+    const valueNumber = Uint32Array.from(this.pairs.values, (value) => numbers.get(value)!);
+    const entry = new ByteSink(4096);
+    const framed = new ByteSink(4096);
+    let bytesMax = 0;
+    for await (const records of spoolRecords(this.spool)) {
+      while (records.at < records.end) {
+        const end = records.u32() + records.at;
+        await target.pad(SERIES_ALIGN);
+        invariant(target.position <= INDEX_BYTES_MAX, `an index must stay below ${INDEX_BYTES_MAX} bytes`);
+        const ref = target.position / SERIES_ALIGN;
+        entry.reset();
+        const pairCount = records.uvarint();
+        entry.uvarint(pairCount);
+        for (let i = 0; i < pairCount; i++) {
+          const pair = records.uvarint();
+          entry.uvarint(nameNumber[pair]!);
+          entry.uvarint(valueNumber[pair]!);
+          postings.refs[postings.next[pair]!++] = ref;
+        }
+        entry.raw(records.bytes.subarray(records.at, end));
+        records.at = end;
+        postings.all[postings.count++] = ref;
+        framed.reset();
+        framed.uvarint(entry.length);
+        framed.raw(entry.view());
+        framed.u32(crc32c(entry.view()));
+        if (framed.length > bytesMax) bytesMax = framed.length;
+        await target.write(framed.view());
+        if (postings.count % PAUSE_EVERY === 0) await this.pause();
+      }
+    }
+    invariant(postings.count === this.seriesCount, `${postings.count} of ${this.seriesCount} series spooled`);
+    return bytesMax;
+  }
+
+  private async writePostings(target: FileSink, postings: PostingsFill): Promise<Uint8Array> {
+    const { names, values, uses } = this.pairs;
+    const table = new ByteSink(1 << 16);
+    table.u32(0);
+    table.u32(postings.order.length + 1);
+    const list = new ByteSink(1 << 16);
+    addTableEntry(table, '', '', target.position);
+    await target.write(encodePostings(postings.all, list));
+    for (let i = 0; i < postings.order.length; i++) {
+      const pair = postings.order[i]!;
+      const end = postings.next[pair]!;
+      addTableEntry(table, names[pair]!, values[pair]!, target.position);
+      await target.write(encodePostings(postings.refs.subarray(end - uses[pair]!, end), list));
+      if (i % PAUSE_EVERY === 0) await this.pause();
+    }
+    return closeSection(table);
+  }
+}
+
+/** Postings while series are written: `next[pair]` is where the pair's next reference goes; at the end, where its list ends. */
+interface PostingsFill {
+  /** Pair ids sorted by name and value. */
+  readonly order: Uint32Array;
+  readonly next: Float64Array;
+  readonly refs: Uint32Array;
+  readonly all: Uint32Array;
+  count: number;
+}
+
+/** Appends a series' chunk metas as an index entry holds them: delta-coded times and references. */
+export function encodeChunkRefs(chunks: ChunkRefs, target: ByteSink): void {
+  const { count, minTimes, maxTimes, refs } = chunks;
+  target.uvarint(count);
+  for (let i = 0; i < count; i++) {
+    const min = minTimes[i]!;
+    const max = maxTimes[i]!;
+    invariant(max >= min, `a chunk's last time ${max} must not be before its first ${min}`);
+    if (i === 0) {
+      target.varint(min);
+      target.uvarint(max - min);
+      target.uvarint(refs[0]!);
+    } else {
+      const before = maxTimes[i - 1]!;
+      invariant(min > before, `a chunk must start after the one before ends: ${min} ms, ${before} ms`);
+      target.uvarint(min - before);
+      target.uvarint(max - min);
+      target.varint(refs[i]! - refs[i - 1]!);
+    }
+  }
+}
+
+function encodeSymbols(symbols: readonly string[]): Uint8Array {
+  const section = new ByteSink(1 << 16);
+  section.u32(0);
+  section.u32(symbols.length);
+  for (const symbol of symbols) section.text(symbol);
+  return closeSection(section);
+}
+
+// Fills in a section's leading length and appends its CRC32C, which covers what lies between the two.
+function closeSection(section: ByteSink): Uint8Array {
+  const bytes = section.length - 4;
+  invariant(bytes <= 0xffff_ffff, `a section must stay below 4 GiB, has ${bytes} bytes`);
+  putUint32(section.bytes, 0, bytes);
+  section.u32(crc32c(section.view().subarray(4)));
+  return section.view();
+}
+
+function encodePostings(refs: Uint32Array, list: ByteSink): Uint8Array {
+  list.reset();
+  list.reserve(refs.length * 4 + 12);
+  list.u32(refs.length * 4 + 4);
+  list.u32(refs.length);
+  let at = list.length;
+  for (let i = 0; i < refs.length; i++) at = putUint32(list.bytes, at, refs[i]!);
+  list.length = at;
+  list.u32(crc32c(list.view().subarray(4)));
+  return list.view();
+}
+
+function addTableEntry(table: ByteSink, name: string, value: string, at: number): void {
+  table.uvarint(2);
+  table.text(name);
+  table.text(value);
+  table.uvarint(at);
+}
+
+// The spool's whole records, a piece at a time.
+async function* spoolRecords(spool: FileSink): AsyncGenerator<ByteCursor> {
+  let at = 0;
+  let want = SPOOL_READ_BYTES;
+  while (at < spool.position) {
+    const bytes = await spool.file.read(at, Math.min(want, spool.position - at));
+    const cursor = new ByteCursor(bytes, 'the index spool');
+    let whole = 0;
+    while (bytes.length - whole >= 4) {
+      cursor.at = whole;
+      const next = whole + 4 + cursor.u32();
+      if (next > bytes.length) break;
+      whole = next;
+    }
+    if (whole === 0) {
+      want *= 2;
+      invariant(bytes.length < spool.position - at || bytes.length === 0, 'the spool ends inside a record');
+      continue;
+    }
+    cursor.at = 0;
+    cursor.end = whole;
+    at += whole;
+    yield cursor;
+  }
+}
