@@ -29,10 +29,21 @@ export function formatGeneral(value: number): string {
 /** fmt's %.<digits>g: at most `digits` significant digits, trailing zeros dropped. */
 export function formatSignificant(value: number, digits: number): string {
   if (!Number.isFinite(value) || value === 0) return formatFloat(value);
-  const text = value.toExponential(digits - 1).replace(/\.?0*e/, 'e');
+  const text = roundHalfEven(value, digits)
+    .replace(/(\.\d*?)0*e/, '$1e')
+    .replace('.e', 'e');
   const significant = text.replace(/^-?|\.|e.*$/g, '').length;
   const exponent = Number(text.slice(text.indexOf('e') + 1));
   return general(Number(text), text, digits > significant && significant > exponent ? significant : digits);
+}
+
+// toExponential rounds a tie away from zero, Go to the even digit. A tie shows as 5 and nothing but zeros behind the digits.
+function roundHalfEven(value: number, digits: number): string {
+  const exact = value.toExponential(100);
+  const cut = exact.indexOf('.') + digits;
+  const tie = /^50*e/.test(exact.slice(cut));
+  if (!tie || '13579'.includes(exact.charAt(cut - 1))) return value.toExponential(digits - 1);
+  return exact.slice(0, cut) + exact.slice(exact.indexOf('e'));
 }
 
 // Go takes the exponent form when the decimal exponent is < -4 or >= `limit`.
