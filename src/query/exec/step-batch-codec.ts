@@ -5,10 +5,10 @@
 //   notes, statistics: JSON
 // Integers are varints, floats raw little-endian. splitBatch cuts a batch so that each reply stays near REPLY_BYTES.
 
+import { ByteReader, ByteWriter } from '../../codec/bytes.ts';
 import { DomainError } from '../../model/errors.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { FragmentReply, RawColumns, StepBatch } from '../source.ts';
-import { ByteReader, ByteWriter } from './reply-bytes.ts';
 
 const VERSION = 1;
 /** Wanted size of one encoded reply. */
@@ -25,14 +25,14 @@ const BITMAP = 3;
 /** Encodes one reply; the result owns its memory. */
 export function encodeReply(reply: FragmentReply): Uint8Array {
   const writer = new ByteWriter();
-  writer.byte(VERSION);
-  writer.byte(KINDS.indexOf(reply.kind));
+  writer.u8(VERSION);
+  writer.u8(KINDS.indexOf(reply.kind));
   switch (reply.kind) {
     case 'batch':
       writeBatch(writer, reply.batch);
       break;
     case 'partial':
-      writer.bytes(reply.bytes);
+      writer.raw(reply.bytes);
       break;
     case 'raw':
       writeRaw(writer, reply.series);
@@ -41,34 +41,34 @@ export function encodeReply(reply: FragmentReply): Uint8Array {
       writer.text(JSON.stringify(reply.notes));
       break;
     case 'statistics':
-      writer.varint(reply.samplesRead);
-      writer.varint(reply.seriesSeen);
+      writer.uvarint(reply.samplesRead);
+      writer.uvarint(reply.seriesSeen);
       break;
   }
-  return writer.finish();
+  return writer.copy();
 }
 
 /** Decodes what encodeReply made; `corrupt` when the bytes do not hold together. */
 export function decodeReply(bytes: Uint8Array): FragmentReply {
-  const reader = new ByteReader(bytes);
-  const version = reader.byte();
+  const reader = new ByteReader(bytes, 'query reply');
+  const version = reader.u8();
   if (version !== VERSION)
     throw new DomainError(
       'corrupt',
       `cannot decode query reply: version ${version}, this process speaks ${VERSION}`,
     );
-  const kind = KINDS[reader.byte()];
+  const kind = KINDS[reader.u8()];
   switch (kind) {
     case 'batch':
       return { kind, batch: readBatch(reader) };
     case 'partial':
-      return { kind, bytes: reader.rest() };
+      return { kind, bytes: reader.raw(reader.left) };
     case 'raw':
       return { kind, series: readRaw(reader) };
     case 'notes':
       return { kind, notes: JSON.parse(reader.text()) };
     case 'statistics':
-      return { kind, samplesRead: reader.varint(), seriesSeen: reader.varint() };
+      return { kind, samplesRead: reader.uvarint(), seriesSeen: reader.uvarint() };
     default:
       throw new DomainError('corrupt', 'cannot decode query reply: unknown kind');
   }
@@ -108,11 +108,11 @@ function stepSlice(part: StepBatch, first: number): StepBatch {
 
 function writeBatch(writer: ByteWriter, batch: StepBatch): void {
   const { labels, steps, values, present } = batch;
-  writer.varint(steps);
+  writer.uvarint(steps);
   const [first, width] = usedSteps(batch);
-  writer.varint(first);
-  writer.varint(width);
-  writer.varint(labels.length);
+  writer.uvarint(first);
+  writer.uvarint(width);
+  writer.uvarint(labels.length);
   const refs = writeTable(writer, labels);
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   for (let row = 0; row < labels.length; row++) {
@@ -146,30 +146,30 @@ interface Cells {
 function writeRow(writer: ByteWriter, { values, present, bytes }: Cells, start: number, width: number): void {
   let count = 0;
   for (let i = 0; i < width; i++) count += present[start + i]!;
-  if (count === 0) return writer.byte(ABSENT);
+  if (count === 0) {
+    writer.u8(ABSENT);
+    return;
+  }
   if (count < width) {
-    writer.byte(BITMAP);
-    writer.bitmap(present, start, width);
+    writer.u8(BITMAP);
+    writeBitmap(writer, present, start, width);
     for (let i = 0; i < width; i++)
-      if (present[start + i] === 1) writer.bytes(bytes.subarray((start + i) * 8, (start + i + 1) * 8));
+      if (present[start + i] === 1) writer.raw(bytes.subarray((start + i) * 8, (start + i + 1) * 8));
     return;
   }
   let constant = width > 1;
   for (let i = 1; i < width && constant; i++) constant = Object.is(values[start + i], values[start]);
-  writer.byte(constant ? CONSTANT : FULL);
-  writer.bytes(bytes.subarray(start * 8, (start + (constant ? 1 : width)) * 8));
+  writer.u8(constant ? CONSTANT : FULL);
+  writer.raw(bytes.subarray(start * 8, (start + (constant ? 1 : width)) * 8));
 }
 
 function readBatch(reader: ByteReader): StepBatch {
-  const steps = reader.varint();
-  const first = reader.varint();
-  const width = reader.varint();
-  const series = reader.varint();
+  const steps = reader.uvarint();
+  const first = reader.uvarint();
+  const width = reader.uvarint();
+  const series = reader.count(2);
   if (first + width > steps)
     throw new DomainError('corrupt', 'cannot decode query reply: steps outside the grid');
-  // Each series takes at least two bytes, so a false count cannot make us allocate without bound.
-  if (series * 2 > reader.left)
-    throw new DomainError('corrupt', 'cannot decode query reply: more series than bytes');
   const table = readTable(reader);
   const labels: Labels[] = [];
   const values = new Float64Array(series * steps);
@@ -183,41 +183,51 @@ function readBatch(reader: ByteReader): StepBatch {
 }
 
 function readRow(reader: ByteReader, { values, present, bytes }: Cells, start: number, width: number): void {
-  const form = reader.byte();
+  const form = reader.u8();
   if (form === ABSENT) return;
   if (form === BITMAP) {
-    reader.bitmap(present, start, width);
-    for (let i = 0; i < width; i++) if (present[start + i] === 1) bytes.set(reader.take(8), (start + i) * 8);
+    readBitmap(reader.raw((width + 7) >> 3), present, start, width);
+    for (let i = 0; i < width; i++) if (present[start + i] === 1) bytes.set(reader.raw(8), (start + i) * 8);
     return;
   }
   present.fill(1, start, start + width);
-  bytes.set(reader.take(form === CONSTANT ? 8 : width * 8), start * 8);
+  bytes.set(reader.raw(form === CONSTANT ? 8 : width * 8), start * 8);
   if (form === CONSTANT) values.fill(values[start]!, start, start + width);
 }
 
+function writeBitmap(writer: ByteWriter, flags: Uint8Array, start: number, width: number): void {
+  const bits = new Uint8Array((width + 7) >> 3);
+  for (let i = 0; i < width; i++) bits[i >> 3]! |= flags[start + i]! << (i & 7);
+  writer.raw(bits);
+}
+
+function readBitmap(bits: Uint8Array, flags: Uint8Array, start: number, width: number): void {
+  for (let i = 0; i < width; i++) flags[start + i] = (bits[i >> 3]! >> (i & 7)) & 1;
+}
+
 function writeRaw(writer: ByteWriter, series: readonly RawColumns[]): void {
-  writer.varint(series.length);
+  writer.uvarint(series.length);
   const refs = writeTable(
     writer,
     series.map((one) => one.labels),
   );
   for (const { labels, timestamps, values } of series) {
     writeLabels(writer, labels, refs);
-    writer.varint(values.length);
-    writer.bytes(new Uint8Array(timestamps.buffer, timestamps.byteOffset, timestamps.byteLength));
-    writer.bytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    writer.uvarint(values.length);
+    writer.raw(new Uint8Array(timestamps.buffer, timestamps.byteOffset, timestamps.byteLength));
+    writer.raw(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   }
 }
 
 function readRaw(reader: ByteReader): RawColumns[] {
-  const count = reader.varint();
+  const count = reader.count(2);
   const table = readTable(reader);
   const out: RawColumns[] = [];
   for (let i = 0; i < count; i++) {
     const labels = readLabels(reader, table);
-    const samples = reader.varint();
-    const timestamps = new Float64Array(reader.take(samples * 8).slice().buffer);
-    out.push({ labels, timestamps, values: new Float64Array(reader.take(samples * 8).slice().buffer) });
+    const samples = reader.uvarint();
+    const timestamps = new Float64Array(reader.raw(samples * 8).slice().buffer);
+    out.push({ labels, timestamps, values: new Float64Array(reader.raw(samples * 8).slice().buffer) });
   }
   return out;
 }
@@ -226,28 +236,28 @@ function readRaw(reader: ByteReader): RawColumns[] {
 function writeTable(writer: ByteWriter, labels: readonly Labels[]): Map<string, number> {
   const refs = new Map<string, number>();
   for (const set of labels) for (const text of set) if (!refs.has(text)) refs.set(text, refs.size);
-  writer.varint(refs.size);
+  writer.uvarint(refs.size);
   for (const text of refs.keys()) writer.text(text);
   return refs;
 }
 
 function readTable(reader: ByteReader): readonly string[] {
-  const count = reader.varint();
+  const count = reader.count(1);
   const table: string[] = [];
   for (let i = 0; i < count; i++) table.push(reader.text());
   return table;
 }
 
 function writeLabels(writer: ByteWriter, labels: Labels, refs: Map<string, number>): void {
-  writer.varint(labels.length);
-  for (const text of labels) writer.varint(refs.get(text)!);
+  writer.uvarint(labels.length);
+  for (const text of labels) writer.uvarint(refs.get(text)!);
 }
 
 function readLabels(reader: ByteReader, table: readonly string[]): Labels {
-  const count = reader.varint();
+  const count = reader.uvarint();
   const labels: string[] = [];
   for (let i = 0; i < count; i++) {
-    const text = table[reader.varint()];
+    const text = table[reader.uvarint()];
     if (text === undefined)
       throw new DomainError('corrupt', 'cannot decode query reply: label outside the table');
     labels.push(text);

@@ -2,16 +2,10 @@
 // whose partial results merge. A shard sees all samples of its series, but only its share of the series.
 
 import type { AggregateOperator } from '../../parse/ast.ts';
+import { isPerSample } from '../functions.ts';
 import { dropsName, namesUnique } from '../names.ts';
 import { type AggregateNode, mapChildren, nodeType, type PlanNode, type RemoteNode } from '../nodes.ts';
 
-/** Functions that look at one sample at a time. */
-const PER_SAMPLE: ReadonlySet<string> = new Set(
-  `abs acos acosh asin asinh atan atanh ceil clamp clamp_max clamp_min cos cosh days_in_month day_of_month day_of_week
-   day_of_year deg exp floor hour ln log10 log2 minute month rad round sgn sin sinh sqrt tan tanh timestamp year`.split(
-    /\s+/,
-  ),
-);
 /** Aggregations that select input series: the best of all are among the best of each shard. */
 const PRESELECTING: ReadonlySet<AggregateOperator> = new Set(['topk', 'bottomk']);
 
@@ -89,7 +83,7 @@ function perSeries(node: PlanNode): boolean {
     case 'step-invariant':
       return perSeries(node.input);
     case 'call':
-      return PER_SAMPLE.has(node.func) && node.args.length > 0 && node.args.every(perSeriesArgument);
+      return isPerSample(node.func) && node.args.length > 0 && node.args.every(perSeriesArgument);
     case 'binary': {
       if (node.shape !== 'vector-scalar' && node.shape !== 'scalar-vector') return false;
       const [vector, scalar] =

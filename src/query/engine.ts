@@ -1,0 +1,155 @@
+// The query engine: text -> AST (cached) -> plan -> operators -> result. With a SeriesSource it evaluates everything itself; with
+// a FragmentRunner it sends fragments to the shards and merges what comes back. It knows no network and no storage.
+
+import { Annotations } from '../model/annotations.ts';
+import { DomainError } from '../model/errors.ts';
+import type { Clock } from '../platform/clock.ts';
+import { QueryBudget, type QueryLimits } from './budget.ts';
+import { distributes } from './exec/aggregate.ts';
+import { openExecution } from './exec/build-operator.ts';
+import { checkGrid, type ExecContext } from './exec/context.ts';
+import { instantValue, rangeValue } from './exec/query-value.ts';
+import type { Expr } from './parse/ast.ts';
+import { type ParseOptions, parseQuery } from './parse/parse-query.ts';
+import { buildPlan } from './plan/build.ts';
+import { nodeType, type PlanNode } from './plan/nodes.ts';
+import { planText } from './plan/plan-text.ts';
+import { distribute } from './plan/rules/distribute.ts';
+import { simplify } from './plan/rules/simplify.ts';
+import { type SharedPlan, sharePlan } from './plan/share.ts';
+import type { QueryResult } from './result.ts';
+import { type FragmentRunner, type SeriesSource, type StepRange, stepCount } from './source.ts';
+
+/** Parsed queries an engine remembers, and the longest text it remembers. */
+const CACHED_QUERIES_MAX = 500;
+const CACHED_TEXT_MAX = 16 * 1024;
+
+/** What an engine is made from: one of `source` and `fragments`. */
+export interface EngineOptions {
+  /** How far an instant selector looks back, ms. */
+  readonly lookbackMs: number;
+  /** Step of subqueries that name none, ms. */
+  readonly defaultStepMs: number;
+  readonly limits: QueryLimits;
+  /** Features of the parser that are off by default. */
+  readonly features?: ParseOptions;
+  readonly source?: SeriesSource;
+  readonly fragments?: FragmentRunner;
+  /** With a clock long queries give way to other work of the process, their own cancellation among it. */
+  readonly clock?: Clock;
+}
+
+/** What every query may say. */
+export interface QueryOptions {
+  readonly query: string;
+  readonly lookbackMs?: number;
+  readonly limits?: QueryLimits;
+  readonly signal?: AbortSignal;
+}
+
+/** A query at one time, ms. */
+export interface InstantQuery extends QueryOptions {
+  readonly timeMs: number;
+}
+
+/** A query at start, start + step, ... <= end, ms. */
+export interface RangeQuery extends QueryOptions {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly stepMs: number;
+}
+
+/** Evaluates PromQL. */
+export interface Engine {
+  instant(query: InstantQuery): Promise<QueryResult>;
+  range(query: RangeQuery): Promise<QueryResult>;
+  /** The plan of a query as text. */
+  explain(query: InstantQuery | RangeQuery): string;
+}
+
+/** Makes an engine; it holds nothing but a bounded cache of parsed queries. */
+export function createEngine(options: EngineOptions): Engine {
+  const parsed = new Map<string, Expr>();
+  const run = async (query: QueryOptions, grid: StepRange, instant: boolean): Promise<QueryResult> => {
+    const expr = parseCached(parsed, query.query, options.features);
+    const abort = new AbortController();
+    const signal = query.signal === undefined ? abort.signal : AbortSignal.any([query.signal, abort.signal]);
+    const budget = new QueryBudget(query.limits ?? options.limits, signal, options.clock);
+    budget.check();
+    checkGrid(grid, budget);
+    const { node, shared } = planQuery(expr, query.query, grid, options);
+    refuseType(node, instant);
+    const annotations = new Annotations();
+    const { source, fragments } = options;
+    const context: ExecContext = openExecution(
+      {
+        budget,
+        annotations,
+        lookbackMs: query.lookbackMs ?? options.lookbackMs,
+        ...(source === undefined ? {} : { source }),
+        ...(fragments === undefined ? {} : { fragments }),
+      },
+      shared,
+    );
+    try {
+      const value = instant ? await instantValue(node, grid, context) : await rangeValue(node, grid, context);
+      const { samplesRead, samplesPeak, seriesSeen, bytesPeak } = budget;
+      const statistics = { samplesRead, samplesPeak, seriesSeen, bytesPeak };
+      return { value, annotations: annotations.all(), statistics };
+    } catch (error) {
+      // Parts of the query that still run elsewhere are of no use to anybody now.
+      abort.abort(new DomainError('canceled', 'query was canceled'));
+      throw error;
+    }
+  };
+  return {
+    instant: (query) => run(query, instantGrid(query.timeMs), true),
+    range: (query) => run(query, rangeGrid(query), false),
+    explain(query) {
+      const grid = 'timeMs' in query ? instantGrid(query.timeMs) : rangeGrid(query);
+      return planText(
+        planQuery(parseCached(parsed, query.query, options.features), query.query, grid, options).node,
+      );
+    },
+  };
+}
+
+function instantGrid(time: number): StepRange {
+  return { start: time, end: time, step: 0 };
+}
+
+function rangeGrid({ startMs: start, endMs: end, stepMs: step }: RangeQuery): StepRange {
+  if (!(step > 0))
+    throw new DomainError('bad_data', `cannot run range query: step must be above zero, got ${step} ms`);
+  if (end < start) throw new DomainError('bad_data', 'cannot run range query: its end is before its start');
+  const grid = { start, end, step };
+  if (!Number.isSafeInteger(stepCount(grid)))
+    throw new DomainError('bad_data', 'cannot run range query: too many steps');
+  return grid;
+}
+
+function parseCached(parsed: Map<string, Expr>, text: string, features: ParseOptions | undefined): Expr {
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
+  const expr = parseQuery(text, features);
+  if (text.length <= CACHED_TEXT_MAX) {
+    parsed.set(text, expr);
+    if (parsed.size > CACHED_QUERIES_MAX) parsed.delete(parsed.keys().next().value as string);
+  }
+  return expr;
+}
+
+function planQuery(expr: Expr, query: string, grid: StepRange, options: EngineOptions): SharedPlan {
+  const plan = simplify(buildPlan(expr, { query, grid, defaultStepMs: options.defaultStepMs }));
+  return sharePlan(options.fragments === undefined ? plan : distribute(plan, distributes));
+}
+
+function refuseType(node: PlanNode, instant: boolean): void {
+  const type = nodeType(node);
+  if (instant || type === 'scalar' || type === 'vector') return;
+  const name = type === 'string' ? 'string' : 'range vector';
+  throw new DomainError(
+    'bad_data',
+    `invalid expression type "${name}" for range query, must be Scalar or instant Vector`,
+  );
+}

@@ -1,0 +1,60 @@
+// Runs aggregations: series stream into the groups, so that memory is groups x steps, whatever the number of series. A merge
+// takes the states that shards computed.
+
+import { DomainError, invariant } from '../../model/errors.ts';
+import type { AggregateNode } from '../plan/nodes.ts';
+import type { StepBatch, StepRange } from '../source.ts';
+import { type Aggregation, createAggregation } from './aggregate.ts';
+import type { ExecContext } from './context.ts';
+import { streamPartials } from './remote.ts';
+
+/** Streams an aggregation's groups. */
+export async function* runAggregate(
+  node: AggregateNode,
+  grid: StepRange,
+  context: ExecContext,
+): AsyncGenerator<StepBatch> {
+  invariant(node.stage !== 'partial', 'a partial aggregation is the root of a fragment');
+  const aggregation = await openAggregation(node, grid, context);
+  if (node.stage === 'merge') {
+    invariant(node.input.kind === 'remote', 'a merging aggregation has a remote input');
+    for await (const state of streamPartials(node.input, grid, context)) aggregation.addPartial(state);
+  } else await feed(aggregation, node, grid, context);
+  yield aggregation.finish(context.annotations);
+}
+
+/** The mergeable state of a partial aggregation, as its bytes. */
+export async function runPartial(
+  node: AggregateNode,
+  grid: StepRange,
+  context: ExecContext,
+): Promise<Aggregation> {
+  const aggregation = await openAggregation(node, grid, context);
+  await feed(aggregation, node, grid, context);
+  return aggregation;
+}
+
+async function feed(
+  aggregation: Aggregation,
+  node: AggregateNode,
+  grid: StepRange,
+  context: ExecContext,
+): Promise<void> {
+  for await (const batch of context.stream(node.input, grid)) aggregation.add(batch);
+}
+
+async function openAggregation(
+  node: AggregateNode,
+  grid: StepRange,
+  context: ExecContext,
+): Promise<Aggregation> {
+  const { op, grouping, without, param } = node;
+  if (op === 'count_values') {
+    if (param?.kind !== 'string')
+      throw new DomainError('internal', 'cannot count values: the label is no string');
+    return createAggregation({ op, grouping: [...grouping], without, paramText: param.value }, grid);
+  }
+  if (param === undefined) return createAggregation({ op, grouping: [...grouping], without }, grid);
+  const paramValues = await context.scalar(param, grid);
+  return createAggregation({ op, grouping: [...grouping], without, paramValues }, grid);
+}

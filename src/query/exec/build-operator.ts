@@ -1,0 +1,135 @@
+// The one place that says how each plan node runs: one switch for vectors, one for scalars.
+
+import type { Annotations } from '../../model/annotations.ts';
+import { DomainError } from '../../model/errors.ts';
+import type { QueryBudget } from '../budget.ts';
+import type { PlanNode } from '../plan/nodes.ts';
+import {
+  type FragmentRunner,
+  type SeriesSource,
+  type StepBatch,
+  type StepRange,
+  stepCount,
+} from '../source.ts';
+import { runAggregate } from './aggregate-operator.ts';
+import { scalarCall, streamCall } from './call-operator.ts';
+import { checkGrid, collect, type ExecContext } from './context.ts';
+import {
+  scalarBinary,
+  streamAbsent,
+  streamBinary,
+  streamInvariant,
+  streamNegate,
+} from './plain-operators.ts';
+import { streamRangeFunction } from './range-function.ts';
+import { streamRemote } from './remote.ts';
+import { streamSelect } from './select.ts';
+import { concatBatches } from './step-batch.ts';
+
+/** What an evaluation is made from. */
+export interface ExecOptions {
+  readonly source?: SeriesSource;
+  readonly fragments?: FragmentRunner;
+  readonly budget: QueryBudget;
+  readonly annotations: Annotations;
+  readonly lookbackMs: number;
+}
+
+/** Opens an evaluation; `plan` is looked through once for parts that occur more than once and then run once. */
+export function openExecution(options: ExecOptions, shared: ReadonlySet<PlanNode>): ExecContext {
+  const results = new Map<PlanNode, Map<string, Promise<StepBatch>>>();
+  const context: ExecContext = {
+    ...options,
+    stream(node, grid) {
+      checkGrid(grid, options.budget);
+      if (!shared.has(node)) return streamNode(node, grid, context);
+      const byGrid = results.get(node) ?? new Map<string, Promise<StepBatch>>();
+      results.set(node, byGrid);
+      return streamShared(node, grid, context, byGrid);
+    },
+    scalar: (node, grid) => scalarNode(node, grid, context),
+  };
+  return context;
+}
+
+// Runs a shared node once per grid and hands copies on, because a batch belongs to whoever receives it.
+async function* streamShared(
+  node: PlanNode,
+  grid: StepRange,
+  context: ExecContext,
+  results: Map<string, Promise<StepBatch>>,
+): AsyncGenerator<StepBatch> {
+  const key = `${grid.start}/${grid.end}/${grid.step}`;
+  const steps = stepCount(grid);
+  let result = results.get(key);
+  if (result === undefined) {
+    result = collect(streamNode(node, grid, context), steps, context.budget).then((batches) =>
+      concatBatches(batches, steps),
+    );
+    results.set(key, result);
+  }
+  const batch = await result;
+  yield { ...batch, values: batch.values.slice(), present: batch.present.slice() };
+}
+
+function streamNode(node: PlanNode, grid: StepRange, context: ExecContext): AsyncIterable<StepBatch> {
+  switch (node.kind) {
+    case 'select':
+      return streamSelect(node, grid, context);
+    case 'range-function':
+      return streamRangeFunction(node, grid, context);
+    case 'aggregate':
+      return runAggregate(node, grid, context);
+    case 'binary':
+      return streamBinary(node, grid, context);
+    case 'negate':
+      return streamNegate(node, grid, context);
+    case 'call':
+      return streamCall(node, grid, context);
+    case 'absent':
+      return streamAbsent(node, grid, context);
+    case 'step-invariant':
+      return streamInvariant(node, grid, context);
+    case 'remote':
+      return streamRemote(node, grid, context);
+    case 'number':
+    case 'time':
+    case 'string':
+    case 'range-select':
+    case 'subquery':
+      throw new DomainError('internal', `cannot evaluate a ${node.kind} as a vector`);
+  }
+}
+
+async function scalarNode(node: PlanNode, grid: StepRange, context: ExecContext): Promise<Float64Array> {
+  const steps = stepCount(grid);
+  switch (node.kind) {
+    case 'number':
+      return new Float64Array(steps).fill(node.value);
+    case 'time':
+      return new Float64Array(steps).map((_, i) => (grid.start + i * grid.step) / 1000);
+    case 'negate':
+      return (await scalarNode(node.input, grid, context)).map((value) => -value);
+    case 'binary':
+      return scalarBinary(node, grid, context);
+    case 'step-invariant': {
+      const [value = Number.NaN] = await scalarNode(node.input, oneStep(grid), context);
+      return new Float64Array(steps).fill(value);
+    }
+    case 'call':
+      return scalarCall(node, grid, context);
+    case 'string':
+    case 'select':
+    case 'range-select':
+    case 'subquery':
+    case 'range-function':
+    case 'absent':
+    case 'aggregate':
+    case 'remote':
+      throw new DomainError('internal', `cannot evaluate a ${node.kind} as a scalar`);
+  }
+}
+
+function oneStep(grid: StepRange): StepRange {
+  return { start: grid.start, end: grid.start, step: 0 };
+}

@@ -1,0 +1,96 @@
+// Function calls over instant vectors: per-sample functions run batch by batch as they come, the others see the whole vector.
+
+import { DomainError } from '../../model/errors.ts';
+import { isPerSample } from '../plan/functions.ts';
+import { type CallNode, nodeType, type PlanNode } from '../plan/nodes.ts';
+import { type StepBatch, type StepRange, stepCount } from '../source.ts';
+import { collect, type ExecContext, release } from './context.ts';
+import { applyVectorFunction, type FunctionArgument, scalarOf } from './elementwise.ts';
+import { mapSamples } from './plain-operators.ts';
+import { concatBatches, dropNames } from './step-batch.ts';
+
+/** Streams a function's result. */
+export async function* streamCall(
+  node: CallNode,
+  grid: StepRange,
+  context: ExecContext,
+): AsyncGenerator<StepBatch> {
+  const vectorIndex = node.args.findIndex((arg) => nodeType(arg) === 'vector');
+  const input = node.args[vectorIndex];
+  if (node.func === 'timestamp' && input !== undefined) {
+    yield* mapSamples({ input, drops: true, grid, context }, (batch) => evaluationTimes(batch, grid));
+    return;
+  }
+  const steps = stepCount(grid);
+  const args = await otherArguments(node, grid, context);
+  if (input === undefined) {
+    yield applyVectorFunction(node.func, args, grid, context.annotations);
+    return;
+  }
+  const apply = (batch: StepBatch): StepBatch => {
+    const all = args.slice();
+    all[vectorIndex] = { kind: 'vector', batch };
+    return applyVectorFunction(node.func, all, grid, context.annotations);
+  };
+  if (isPerSample(node.func)) {
+    yield* mapSamples({ input, drops: true, grid, context }, apply);
+    return;
+  }
+  if (node.func.startsWith('sort') && grid.start !== grid.end) {
+    const text = `PromQL warning: sort is ineffective for range queries since results are always ordered by labels (${node.where})`;
+    context.annotations.add({ level: 'warning', text });
+  }
+  const batches = await collect(context.stream(input, grid), steps, context.budget);
+  yield apply(concatBatches(batches, steps));
+  release(batches, context.budget);
+}
+
+// The scalar and string arguments; the place of the vector is filled later.
+async function otherArguments(
+  node: CallNode,
+  grid: StepRange,
+  context: ExecContext,
+): Promise<FunctionArgument[]> {
+  const args: FunctionArgument[] = [];
+  for (const arg of node.args) {
+    if (nodeType(arg) === 'scalar') args.push({ kind: 'scalar', values: await context.scalar(arg, grid) });
+    else args.push({ kind: 'string', value: stringOf(arg) });
+  }
+  return args;
+}
+
+function stringOf(node: PlanNode): string {
+  if (node.kind === 'string') return node.value;
+  return node.kind === 'step-invariant' ? stringOf(node.input) : '';
+}
+
+function evaluationTimes(batch: StepBatch, grid: StepRange): StepBatch {
+  const values = new Float64Array(batch.values.length);
+  for (let i = 0; i < values.length; i++) values[i] = (grid.start + (i % batch.steps) * grid.step) / 1000;
+  return dropNames({ ...batch, values });
+}
+
+/** Value per step of a call whose result is a scalar. */
+export async function scalarCall(
+  node: CallNode,
+  grid: StepRange,
+  context: ExecContext,
+): Promise<Float64Array> {
+  const steps = stepCount(grid);
+  const [first, second] = node.args;
+  if (node.func === 'pi') return new Float64Array(steps).fill(Math.PI);
+  if (first === undefined)
+    throw new DomainError('internal', `cannot evaluate ${node.func}: it has no argument`);
+  if (node.func === 'scalar') {
+    const batches = await collect(context.stream(first, grid), steps, context.budget);
+    release(batches, context.budget);
+    return scalarOf(concatBatches(batches, steps));
+  }
+  const values = (await context.scalar(first, grid)).slice();
+  if (second === undefined)
+    throw new DomainError('internal', `cannot evaluate ${node.func}: it has one argument`);
+  const others = await context.scalar(second, grid);
+  for (let i = 0; i < steps; i++)
+    values[i] = node.func === 'min_of' ? Math.min(values[i]!, others[i]!) : Math.max(values[i]!, others[i]!);
+  return values;
+}

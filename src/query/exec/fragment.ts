@@ -1,0 +1,84 @@
+// What a shard does with a fragment: evaluate its node over the shard's own series and reply in pieces of bounded size.
+
+import { Annotations } from '../../model/annotations.ts';
+import { sampleColumns } from '../../model/samples.ts';
+import type { QueryBudget } from '../budget.ts';
+import { dropStale } from '../kernels/window.ts';
+import type { PlanNode, RangeSelectNode } from '../plan/nodes.ts';
+import { decodeFragment } from '../plan/plan-codec.ts';
+import type { FragmentReply, RawColumns, SeriesSource, StepRange } from '../source.ts';
+import { runPartial } from './aggregate-operator.ts';
+import { openExecution } from './build-operator.ts';
+import { checkGrid, type ExecContext, lastStep } from './context.ts';
+import { COLUMNS_START, readSeries } from './select.ts';
+import { REPLY_BYTES, splitBatch } from './step-batch-codec.ts';
+
+const NOTHING_SHARED: ReadonlySet<PlanNode> = new Set();
+
+/** Evaluates an encoded fragment over `source`; each reply encodes to about 256 KiB at most. */
+export async function* runFragment(
+  fragment: Uint8Array,
+  source: SeriesSource,
+  budget: QueryBudget,
+): AsyncGenerator<FragmentReply> {
+  const { node, grid, lookbackMs } = decodeFragment(fragment);
+  checkGrid(grid, budget);
+  const annotations = new Annotations();
+  const context = openExecution({ source, budget, annotations, lookbackMs }, NOTHING_SHARED);
+  if (node.kind === 'range-select') yield* rawReplies(node, grid, context);
+  else if (node.kind === 'aggregate' && node.stage === 'partial') {
+    const aggregation = await runPartial(node, grid, context);
+    yield { kind: 'partial', bytes: aggregation.encodePartial() };
+  } else
+    for await (const batch of context.stream(node, grid))
+      for (const part of splitBatch(batch)) yield { kind: 'batch', batch: part };
+  const notes = annotations.all();
+  if (notes.length > 0) yield { kind: 'notes', notes };
+  yield { kind: 'statistics', samplesRead: budget.samplesRead, seriesSeen: budget.seriesSeen };
+}
+
+async function* rawReplies(
+  node: RangeSelectNode,
+  grid: StepRange,
+  context: ExecContext,
+): AsyncGenerator<FragmentReply> {
+  let pending: RawColumns[] = [];
+  let bytes = 0;
+  for await (const series of readRaw(node, grid, context)) {
+    pending.push(series);
+    bytes += series.values.length * 16 + 256;
+    if (bytes < REPLY_BYTES) continue;
+    yield { kind: 'raw', series: pending };
+    pending = [];
+    bytes = 0;
+  }
+  if (pending.length > 0) yield { kind: 'raw', series: pending };
+}
+
+/** Raw samples of a range selector: of each series with any, all that some step of the grid can see, without staleness markers. */
+export async function* readRaw(
+  node: RangeSelectNode,
+  grid: StepRange,
+  context: ExecContext,
+): AsyncGenerator<RawColumns> {
+  const { budget } = context;
+  const start = (node.at ?? grid.start) - node.offsetMs - node.rangeMs + 1;
+  const end = (node.at ?? lastStep(grid)) - node.offsetMs;
+  if (end < start) return;
+  const columns = sampleColumns(COLUMNS_START);
+  for await (const batch of readSeries({ matchers: node.matchers, start, end }, context)) {
+    for (const [i, labels] of batch.labels.entries()) {
+      batch.read(i, start, end, columns);
+      budget.samplesRead += columns.count;
+      const count = dropStale(columns);
+      if (count === 0) continue;
+      budget.holdSamples(count);
+      budget.holdBytes(count * 16);
+      yield {
+        labels,
+        timestamps: columns.timestamps.slice(0, count),
+        values: columns.values.slice(0, count),
+      };
+    }
+  }
+}

@@ -1,0 +1,55 @@
+// Instant queries whose expression is a range vector: a range selector's raw samples, or a subquery's steps as samples.
+
+import { DomainError } from '../../model/errors.ts';
+import { compareLabels } from '../../model/labels.ts';
+import type { PlanNode, SubqueryNode } from '../plan/nodes.ts';
+import { type RawColumns, type StepRange, stepCount } from '../source.ts';
+import { checkGrid, collect, type ExecContext, release } from './context.ts';
+import { readRaw } from './fragment.ts';
+import { subqueryGrid } from './range-function.ts';
+import { streamRaw } from './remote.ts';
+import { concatBatches } from './step-batch.ts';
+
+/** The series of a range vector at the grid's start, sorted by labels. */
+export async function readMatrix(
+  node: PlanNode,
+  grid: StepRange,
+  context: ExecContext,
+): Promise<RawColumns[]> {
+  const series: RawColumns[] = [];
+  if (node.kind === 'range-select') for await (const one of readRaw(node, grid, context)) series.push(one);
+  else if (node.kind === 'remote') {
+    for await (const part of streamRaw(node, grid, context)) {
+      for (const { values } of part) context.budget.holdSamples(values.length);
+      series.push(...part);
+    }
+  } else if (node.kind === 'subquery') series.push(...(await subqueryMatrix(node, grid, context)));
+  else throw new DomainError('internal', `cannot evaluate a ${node.kind} as a range vector`);
+  return series.sort((a, b) => compareLabels(a.labels, b.labels));
+}
+
+async function subqueryMatrix(
+  node: SubqueryNode,
+  grid: StepRange,
+  context: ExecContext,
+): Promise<RawColumns[]> {
+  const inner = subqueryGrid(node, grid);
+  if (inner === undefined) return [];
+  checkGrid(inner, context.budget);
+  const steps = stepCount(inner);
+  const batches = await collect(context.stream(node.input, inner), steps, context.budget);
+  const { labels, values, present } = concatBatches(batches, steps);
+  const series: RawColumns[] = [];
+  for (const [row, set] of labels.entries()) {
+    const indexes: number[] = [];
+    for (let i = 0; i < steps; i++) if (present[row * steps + i] === 1) indexes.push(i);
+    if (indexes.length === 0) continue;
+    series.push({
+      labels: set,
+      timestamps: Float64Array.from(indexes, (i) => inner.start + i * inner.step),
+      values: Float64Array.from(indexes, (i) => values[row * steps + i]!),
+    });
+  }
+  release(batches, context.budget);
+  return series;
+}

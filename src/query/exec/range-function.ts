@@ -1,0 +1,232 @@
+// Functions over range vectors: a series' samples (from the source, from a shard, or a subquery's steps) become columns once,
+// the windows of all steps are found in one pass, then a kernel computes the row.
+
+import { DomainError, invariant } from '../../model/errors.ts';
+import { type Labels, labelValue, METRIC_NAME } from '../../model/labels.ts';
+import { growColumns, type SampleColumns, sampleColumns } from '../../model/samples.ts';
+import { keepsMetricName, RANGE_KERNELS } from '../kernels/range-kernels.ts';
+import {
+  columnsFromSteps,
+  dropStale,
+  findWindows,
+  type RangeKernel,
+  type WindowJob,
+} from '../kernels/window.ts';
+import { namesUnique } from '../plan/names.ts';
+import type { RangeFunctionNode, RangeSelectNode, SubqueryNode } from '../plan/nodes.ts';
+import { type StepBatch, type StepRange, stepCount } from '../source.ts';
+import { checkGrid, type ExecContext, lastStep } from './context.ts';
+import { streamRaw } from './remote.ts';
+import { Rows } from './rows.ts';
+import { COLUMNS_START, readSeries } from './select.ts';
+import { DistinctLabels, dropMetadataLabels } from './step-batch.ts';
+
+/** Series between two looks at the deadline. */
+const SERIES_BETWEEN_CHECKS = 64;
+const NO_ARGUMENT = new Float64Array(0);
+
+/** Streams a range function's series. */
+export async function* streamRangeFunction(
+  node: RangeFunctionNode,
+  grid: StepRange,
+  context: ExecContext,
+): AsyncGenerator<StepBatch> {
+  const input = node.input.kind === 'remote' ? node.input.fragment : node.input;
+  if (input.kind !== 'range-select' && input.kind !== 'subquery')
+    throw new DomainError('internal', `cannot evaluate ${node.func}: its input is a ${input.kind}`);
+  const row = await openRow(node, input, grid, context);
+  if (node.input.kind === 'remote') yield* overRaw(node, row, grid, context);
+  else if (input.kind === 'range-select') yield* overSource(input, row, grid, context);
+  else yield* overSubquery(input, row, grid, context);
+}
+
+/** The state of one range function: reused columns and windows, and the rows they fill. */
+interface RowState {
+  readonly node: RangeFunctionNode;
+  readonly kernel: RangeKernel;
+  readonly first: Float64Array;
+  readonly second: Float64Array;
+  readonly columns: SampleColumns;
+  readonly job: WindowJob;
+  readonly rows: Rows;
+  readonly keepNames: boolean;
+  readonly distinct: DistinctLabels | undefined;
+  readonly context: ExecContext;
+  readonly counters: boolean;
+  lastName: string;
+  seen: number;
+}
+
+async function openRow(
+  node: RangeFunctionNode,
+  input: RangeSelectNode | SubqueryNode,
+  grid: StepRange,
+  context: ExecContext,
+): Promise<RowState> {
+  const kernel = RANGE_KERNELS.get(node.func);
+  if (kernel === undefined)
+    throw new DomainError('execution', `cannot evaluate function ${node.func}: not supported`);
+  const args: Float64Array[] = [];
+  for (const arg of node.args) args.push(await context.scalar(arg, grid));
+  const steps = stepCount(grid);
+  const rows = new Rows(steps, context.budget);
+  const columns = sampleColumns(COLUMNS_START);
+  const job: WindowJob = {
+    timestamps: columns.timestamps,
+    values: columns.values,
+    from: new Int32Array(steps),
+    to: new Int32Array(steps),
+    steps,
+    end: (input.at ?? grid.start) - input.offsetMs,
+    step: input.at === undefined ? grid.step : 0,
+    range: input.rangeMs,
+    evalStart: grid.start,
+    evalStep: grid.step,
+    output: rows.values,
+    present: rows.present,
+    offset: 0,
+  };
+  const keepNames = keepsMetricName(node.func);
+  const [first = NO_ARGUMENT, second = NO_ARGUMENT] = args;
+  if (node.func === 'quantile_over_time') noteQuantiles(node, first, context);
+  return {
+    node,
+    kernel,
+    first,
+    second,
+    columns,
+    job,
+    rows,
+    keepNames,
+    distinct: keepNames || namesUnique(node.input) ? undefined : new DistinctLabels(),
+    context,
+    counters: node.func === 'rate' || node.func === 'increase',
+    lastName: '',
+    seen: 0,
+  };
+}
+
+function noteQuantiles(node: RangeFunctionNode, quantiles: Float64Array, context: ExecContext): void {
+  for (const quantile of quantiles) {
+    if (quantile >= 0 && quantile <= 1) continue;
+    const shown = Number.isFinite(quantile)
+      ? String(quantile)
+      : quantile > 0
+        ? '+Inf'
+        : quantile < 0
+          ? '-Inf'
+          : 'NaN';
+    const text = `PromQL warning: quantile value should be between 0 and 1, got ${shown} (${node.where})`;
+    context.annotations.add({ level: 'warning', text });
+  }
+}
+
+async function* overSource(
+  input: RangeSelectNode,
+  state: RowState,
+  grid: StepRange,
+  context: ExecContext,
+): AsyncGenerator<StepBatch> {
+  const start = state.job.end - input.rangeMs + 1;
+  const end = (input.at ?? lastStep(grid)) - input.offsetMs;
+  if (input.rangeMs <= 0) return;
+  for await (const batch of readSeries({ matchers: input.matchers, start, end }, context)) {
+    for (let i = 0; i < batch.labels.length; i++) {
+      state.rows.open(batch.labels.length - i);
+      batch.read(i, start, end, state.columns);
+      context.budget.samplesRead += state.columns.count;
+      const full = evaluate(state, batch.labels[i]!);
+      if (full !== undefined) yield full;
+    }
+    const rest = state.rows.take();
+    if (rest !== undefined) yield rest;
+  }
+}
+
+async function* overRaw(
+  node: RangeFunctionNode,
+  state: RowState,
+  grid: StepRange,
+  context: ExecContext,
+): AsyncGenerator<StepBatch> {
+  invariant(node.input.kind === 'remote', 'raw samples come from a remote node');
+  for await (const series of streamRaw(node.input, grid, context)) {
+    for (const { labels, timestamps, values } of series) {
+      const { columns } = state;
+      growColumns(columns, values.length);
+      columns.timestamps.set(timestamps);
+      columns.values.set(values);
+      columns.count = values.length;
+      state.rows.open(series.length);
+      const full = evaluate(state, labels);
+      if (full !== undefined) yield full;
+    }
+  }
+  const rest = state.rows.take();
+  if (rest !== undefined) yield rest;
+}
+
+async function* overSubquery(
+  input: SubqueryNode,
+  state: RowState,
+  grid: StepRange,
+  context: ExecContext,
+): AsyncGenerator<StepBatch> {
+  const inner = subqueryGrid(input, grid);
+  if (inner === undefined) return;
+  checkGrid(inner, context.budget);
+  const steps = stepCount(inner);
+  growColumns(state.columns, steps);
+  for await (const batch of context.stream(input.input, inner)) {
+    for (let row = 0; row < batch.labels.length; row++) {
+      state.rows.open(batch.labels.length - row);
+      const { values, present } = batch;
+      columnsFromSteps({ values, present, offset: row * steps, steps }, inner, state.columns);
+      const full = evaluate(state, batch.labels[row]!);
+      if (full !== undefined) yield full;
+    }
+    const rest = state.rows.take();
+    if (rest !== undefined) yield rest;
+  }
+}
+
+/** The grid a subquery evaluates its expression on: multiples of its step within its window; undefined when there are none. */
+export function subqueryGrid(node: SubqueryNode, grid: StepRange): StepRange | undefined {
+  const { stepMs: step, rangeMs, offsetMs } = node;
+  const start = (node.at ?? grid.start) - offsetMs - rangeMs;
+  const end = (node.at ?? lastStep(grid)) - offsetMs;
+  let first = step * Math.trunc(start / step);
+  if (first <= start) first += step;
+  return first > end ? undefined : { start: first, end, step };
+}
+
+// Computes the row of the series in `columns`; returns a batch when the chunk is full.
+function evaluate(state: RowState, labels: Labels): StepBatch | undefined {
+  const { columns, job, rows } = state;
+  if (++state.seen % SERIES_BETWEEN_CHECKS === 0) state.context.budget.check();
+  const count = dropStale(columns);
+  if (count === 0) return undefined;
+  job.timestamps = columns.timestamps;
+  job.values = columns.values;
+  job.output = rows.values;
+  job.present = rows.present;
+  job.offset = rows.offset;
+  findWindows(job, count);
+  state.kernel(job, state.first, state.second);
+  if (!rows.hasSteps()) return undefined;
+  if (state.counters) noteCounter(state, labels);
+  const kept = state.keepNames ? labels : dropMetadataLabels(labels);
+  state.distinct?.add(kept);
+  return rows.keep(kept) ? rows.take() : undefined;
+}
+
+function noteCounter(state: RowState, labels: Labels): void {
+  const name = labelValue(labels, METRIC_NAME);
+  if (name === state.lastName || name === '') return;
+  state.lastName = name;
+  if (/(_total|_sum|_count|_bucket)$/.test(name)) return;
+  state.context.annotations.add({
+    level: 'info',
+    text: `PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)} (${state.node.where})`,
+  });
+}

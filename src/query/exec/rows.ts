@@ -1,0 +1,68 @@
+// Rows under construction: series are evaluated one by one into a chunk of cells; rows without any present step are dropped,
+// full chunks go on as step batches. Keeps a leaf's memory at one chunk however many series it reads.
+
+import type { Labels } from '../../model/labels.ts';
+import type { QueryBudget } from '../budget.ts';
+import type { StepBatch } from '../source.ts';
+import { CELL_BYTES } from './step-batch.ts';
+
+/** Cells of one chunk: 32 Ki values are 256 KiB, which stays in the processor's cache. */
+const CHUNK_CELLS = 32 * 1024;
+
+/** A chunk of rows; the row being filled starts at `offset` of `values` and `present`. */
+export class Rows {
+  readonly steps: number;
+  values: Float64Array;
+  present: Uint8Array;
+  offset = 0;
+  #labels: Labels[] = [];
+  #capacity = 0;
+  readonly #budget: QueryBudget;
+
+  constructor(steps: number, budget: QueryBudget) {
+    this.steps = steps;
+    this.#budget = budget;
+    this.values = new Float64Array(0);
+    this.present = new Uint8Array(0);
+  }
+
+  /** Makes room for at least one more row; `expected` is how many are to come at most. */
+  open(expected: number): void {
+    if (this.#capacity > this.#labels.length) return;
+    this.#capacity = Math.max(1, Math.min(expected, Math.floor(CHUNK_CELLS / this.steps)));
+    this.#budget.holdBytes(this.#capacity * this.steps * CELL_BYTES);
+    this.values = new Float64Array(this.#capacity * this.steps);
+    this.present = new Uint8Array(this.#capacity * this.steps);
+    this.offset = 0;
+  }
+
+  /** Whether the row at `offset` has a present step. */
+  hasSteps(): boolean {
+    const end = this.offset + this.steps;
+    for (let i = this.offset; i < end; i++) if (this.present[i] === 1) return true;
+    return false;
+  }
+
+  /** Keeps the row at `offset` under `labels`; without it the row is filled again. Returns whether the chunk is full. */
+  keep(labels: Labels): boolean {
+    this.#labels.push(labels);
+    this.offset += this.steps;
+    return this.#labels.length === this.#capacity;
+  }
+
+  /** The rows so far as a batch, or undefined when there are none; the chunk starts anew. */
+  take(): StepBatch | undefined {
+    const labels = this.#labels;
+    this.#budget.releaseBytes(this.#capacity * this.steps * CELL_BYTES);
+    this.#capacity = 0;
+    this.#labels = [];
+    if (labels.length === 0) return undefined;
+    const cells = labels.length * this.steps;
+    return {
+      labels,
+      steps: this.steps,
+      values: this.values.subarray(0, cells),
+      present: this.present.subarray(0, cells),
+    };
+  }
+}
