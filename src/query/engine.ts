@@ -8,9 +8,11 @@ import { QueryBudget, type QueryLimits } from './budget.ts';
 import { distributes } from './exec/aggregate.ts';
 import { openExecution } from './exec/build-operator.ts';
 import { checkGrid, type ExecContext } from './exec/context.ts';
+import { evaluateFragment } from './exec/fragment.ts';
 import { instantValue, rangeValue } from './exec/query-value.ts';
 import type { Expr } from './parse/ast.ts';
-import { type ParseOptions, parseQuery } from './parse/parse-query.ts';
+import type { ParseOptions } from './parse/options.ts';
+import { parseQuery } from './parse/parse-query.ts';
 import { buildPlan } from './plan/build.ts';
 import { nodeType, type PlanNode } from './plan/nodes.ts';
 import { planText } from './plan/plan-text.ts';
@@ -18,7 +20,13 @@ import { distribute } from './plan/rules/distribute.ts';
 import { simplify } from './plan/rules/simplify.ts';
 import { type SharedPlan, sharePlan } from './plan/share.ts';
 import type { QueryResult } from './result.ts';
-import { type FragmentRunner, type SeriesSource, type StepRange, stepCount } from './source.ts';
+import {
+  type FragmentReply,
+  type FragmentRunner,
+  type SeriesSource,
+  type StepRange,
+  stepCount,
+} from './source.ts';
 
 /** Parsed queries an engine remembers, and the longest text it remembers. */
 const CACHED_QUERIES_MAX = 500;
@@ -112,6 +120,15 @@ export function createEngine(options: EngineOptions): Engine {
       );
     },
   };
+}
+
+/** What a shard does with a fragment: evaluates it over its own series; each reply encodes to about 256 KiB at most. */
+export function runFragment(
+  fragment: Uint8Array,
+  source: SeriesSource,
+  budget: QueryBudget,
+): AsyncIterable<FragmentReply> {
+  return evaluateFragment(fragment, source, budget);
 }
 
 function instantGrid(time: number): StepRange {

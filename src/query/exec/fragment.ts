@@ -16,7 +16,7 @@ import { REPLY_BYTES, splitBatch } from './step-batch-codec.ts';
 const NOTHING_SHARED: ReadonlySet<PlanNode> = new Set();
 
 /** Evaluates an encoded fragment over `source`; each reply encodes to about 256 KiB at most. */
-export async function* runFragment(
+export async function* evaluateFragment(
   fragment: Uint8Array,
   source: SeriesSource,
   budget: QueryBudget,
