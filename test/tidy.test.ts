@@ -34,7 +34,7 @@ const DOORS: [pattern: RegExp, door: RegExp][] = [
   [/^ulid$/, /^src\/storage\/block\//],
   [/^(yaml|zod)$/, /^src\/platform\/config[a-z-]*\.ts$/],
   [/^commander$/, /^src\/main\.ts$/],
-  [/^node:(fs|os)/, /^src\/platform\//],
+  [/^node:(fs|os)/, /^src\/(platform\/|main\.ts)/],
   [/^node:worker_threads$/, /^src\/(bus\/local\/|embedded|main)/],
   [/^node:(net|http|https|dgram|tls)$/, /^src\/actors\/.*http[a-z-]*\.ts$/],
 ];

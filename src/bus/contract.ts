@@ -123,7 +123,7 @@ export const CATALOGUE: { readonly [K in Kind]: MessageSpec } = {
   },
   'shard.metadata': {
     owner: 'shard',
-    delivery: 'request',
+    delivery: 'request-many',
     subject: '<prefix>.shard.<partition>.metadata',
     deadlineMs: 30_000,
     body: 'envelope',
@@ -132,7 +132,7 @@ export const CATALOGUE: { readonly [K in Kind]: MessageSpec } = {
   },
   'shard.exemplars': {
     owner: 'shard',
-    delivery: 'request',
+    delivery: 'request-many',
     subject: '<prefix>.shard.<partition>.exemplars',
     deadlineMs: 30_000,
     body: 'envelope',
@@ -141,7 +141,7 @@ export const CATALOGUE: { readonly [K in Kind]: MessageSpec } = {
   },
   'shard.statistics': {
     owner: 'shard',
-    delivery: 'request',
+    delivery: 'request-many',
     subject: '<prefix>.shard.<partition>.statistics',
     deadlineMs: 30_000,
     body: 'envelope',

@@ -1,0 +1,69 @@
+// The HTTP address of a process: one Hono app for all roles in it, listening sockets, connection limits, graceful stop.
+// Role edges (`<role>/http.ts`) add their routes; what every process answers is here.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Server, createServer } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { DomainError } from '../model/errors.ts';
+import type { Clock } from '../platform/clock.ts';
+
+/** A listening server. */
+export interface HttpServer {
+  /** HOST:PORT really listened on (the port when 0 was asked for). */
+  readonly address: string;
+  /** Stops accepting, lets requests under way finish up to the drain timeout, closes. */
+  stop(drainMs: number): Promise<void>;
+}
+
+/** A request handled before Hono sees it; returns true when it took the request. Used by the write path only. */
+export type RawHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+/** Starts listening. `config` error when the port is taken or the address not ours. */
+export async function listen(
+  address: string,
+  app: Hono,
+  options: { readonly connectionsMax: number; readonly raw?: RawHandler; readonly clock: Clock },
+): Promise<HttpServer> {
+  const { host, port } = splitAddress(address);
+  const viaHono = getRequestListener(app.fetch);
+  const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
+    if (options.raw?.(request, response)) return;
+    void viaHono(request, response);
+  });
+  server.maxConnections = options.connectionsMax;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(explain(error, address)));
+    server.listen(port, host, () => resolve());
+  });
+  const bound = server.address();
+  const boundPort = typeof bound === 'object' && bound !== null ? bound.port : port;
+  return {
+    address: `${host.includes(':') ? `[${host}]` : host}:${boundPort}`,
+    stop: (drainMs) => stopServer(server, drainMs, options.clock),
+  };
+}
+
+function splitAddress(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
+  return { host: host === '' ? '0.0.0.0' : host, port: Number(address.slice(colon + 1)) };
+}
+
+function explain(error: NodeJS.ErrnoException, address: string): DomainError {
+  if (error.code === 'EADDRINUSE')
+    return new DomainError('config', `cannot listen on ${address}: another process uses that port; stop it or choose another with --listen HOST:PORT`, { cause: error });
+  if (error.code === 'EACCES')
+    return new DomainError('config', `cannot listen on ${address}: this user may not open that port; choose one above 1023 with --listen HOST:PORT`, { cause: error });
+  return new DomainError('config', `cannot listen on ${address}: ${error.message}`, { cause: error });
+}
+
+async function stopServer(server: Server, drainMs: number, clock: Clock): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const idle = clock.every(100, () => server.closeIdleConnections());
+  const hard = clock.after(drainMs, () => server.closeAllConnections());
+  await closed;
+  idle();
+  hard();
+}

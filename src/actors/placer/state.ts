@@ -1,0 +1,77 @@
+// State of a placer: the members it sees, the shards it runs.
+
+import type { Announcement } from '../../bus/directory.ts';
+import { memberKey } from '../../bus/subjects.ts';
+import { decodeEnvelope, encodeEnvelope } from '../../codec/envelope.ts';
+import type { PlacementMember } from '../../storage/placement.ts';
+import type { ActorContext, World } from '../actor.ts';
+import type { ActorRef } from '../runtime.ts';
+import type { ShardMessages } from '../shard/messages.ts';
+
+/** What a placer is told. */
+export interface PlacerConfig {
+  /** Starts the shard of a partition in this process. */
+  readonly startShard: (partition: number, world: World) => Promise<ActorRef<ShardMessages>>;
+  readonly leaseTtlMs: number;
+  readonly roles: readonly string[];
+  readonly startedMs: number;
+}
+
+/** What a process tells of itself in the directory. */
+export interface MemberFacts extends PlacementMember {
+  readonly roles: readonly string[];
+  readonly version: string;
+  readonly address: string;
+  readonly startedMs: number;
+  /** False once the process began to drain: nothing is placed on it any more. */
+  readonly accepting: boolean;
+}
+
+/** Message kinds of the placer. */
+export type PlacerMessages = {
+  place: { request: undefined; reply: undefined };
+  drain: { request: { readonly timeoutMs: number }; reply: undefined };
+};
+
+/** One shard of this process. */
+export interface PlacedShard {
+  readonly actor: ActorRef<ShardMessages>;
+  /** Monotonic time since which the partition belongs elsewhere and the other has it; undefined while it is ours. */
+  surplusSince: number | undefined;
+}
+
+/** What a placer holds. */
+export interface PlacerState {
+  readonly config: PlacerConfig;
+  readonly announcement: Announcement;
+  members: readonly MemberFacts[];
+  readonly shards: Map<number, PlacedShard>;
+  readonly unwatch: () => void;
+}
+
+/** The facts of this process as others see them. */
+export function memberFacts(config: PlacerConfig, world: World, accepting: boolean): MemberFacts {
+  const { id, zone, version, address } = world.identity;
+  return { id, zone, version, address, roles: config.roles, startedMs: config.startedMs, accepting };
+}
+
+/** Announces this process and begins to watch the others. */
+export async function openPlacer(config: PlacerConfig, context: ActorContext<PlacerMessages>): Promise<PlacerState> {
+  const facts = encodeEnvelope(memberFacts(config, context, true));
+  const announcement = await context.directory.announce(memberKey(context.identity.id), facts, config.leaseTtlMs);
+  const state: { members: readonly MemberFacts[] } = { members: [] };
+  const unwatch = await context.directory.watch('member.', (entries) => {
+    state.members = entries.map((entry) => decodeEnvelope<MemberFacts>(entry.value));
+    // A change is acted on at once; a full mailbox has a tick coming anyway.
+    context.ask('place', undefined).catch(() => {});
+  });
+  return Object.assign(state, { config, announcement, shards: new Map<number, PlacedShard>(), unwatch });
+}
+
+/** Stops every shard of the process and leaves the directory. */
+export async function closePlacer(state: PlacerState): Promise<void> {
+  state.unwatch();
+  await Promise.all([...state.shards.values()].map((shard) => shard.actor.stop()));
+  state.shards.clear();
+  await state.announcement.withdraw();
+}

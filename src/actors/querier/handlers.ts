@@ -1,0 +1,144 @@
+// What the querier does with each message: admit, fan out, merge.
+
+import type { HeadStatistics, Kind, NameCount } from '../../bus/contract.ts';
+import type { ReplyOf, RequestOf } from '../../bus/rpc.ts';
+import { decodeEnvelope } from '../../codec/envelope.ts';
+import { asDomainError, DomainError } from '../../model/errors.ts';
+import { compareLabels, type Labels, labelsKey } from '../../model/labels.ts';
+import { compareText } from '../../model/text.ts';
+import type { ActorContext } from '../actor.ts';
+import { fanOut, missingText } from './fanout.ts';
+import { PARTIAL_PREFIX } from './fragments.ts';
+import type { Asked, QuerierMessages, QueryAnswer, QueryRequest, Rows } from './messages.ts';
+import { engineOf, type QuerierState } from './state.ts';
+
+type Context = ActorContext<QuerierMessages>;
+
+/** Evaluates a query within its time limit, when the gate lets it in. */
+export async function onQuery(state: QuerierState, message: QueryRequest, context: Context): Promise<QueryAnswer> {
+  const engine = engineOf(state, message.tenant, message.partialResponse ?? state.config.query.partial_response);
+  const timeoutMs = Math.min(message.timeoutMs ?? state.config.query.timeout, state.config.query.timeout);
+  const deadline = new AbortController();
+  const cancelTimer = context.clock.after(timeoutMs, () =>
+    deadline.abort(new DomainError('timeout', 'query timed out in query execution')),
+  );
+  const signal = AbortSignal.any([message.signal, deadline.signal]);
+  const shared = { query: message.query, signal, ...(message.lookbackMs === undefined ? {} : { lookbackMs: message.lookbackMs }) };
+  const instant = message.stepMs === 0;
+  try {
+    return await state.gate.run(signal, async () => {
+      const began = context.clock.monotonic();
+      const result = instant
+        ? await engine.instant({ ...shared, timeMs: message.startMs })
+        : await engine.range({ ...shared, startMs: message.startMs, endMs: message.endMs, stepMs: message.stepMs });
+      state.metrics.seconds.observe((context.clock.monotonic() - began) / 1000, { kind: instant ? 'instant' : 'range' });
+      state.metrics.samples.add(result.statistics.samplesRead);
+      const partial = result.annotations.some((note) => note.text.startsWith(PARTIAL_PREFIX));
+      if (partial) state.metrics.partial.add();
+      return { result, partial };
+    });
+  } catch (error) {
+    const failure = asDomainError(error);
+    throw signal.aborted && deadline.signal.aborted ? asDomainError(deadline.signal.reason) : failure;
+  } finally {
+    cancelTimer();
+  }
+}
+
+/** Label names, values of a label, or series of all partitions, sorted, without duplicates. */
+export async function onSeries(state: QuerierState, message: QuerierMessages['series']['request']): Promise<Rows<string | Labels>> {
+  const { tenant, what, name, matcherSets, start, end, limit } = message;
+  const request = { tenant, what, name, matcherSets, start, end, limit };
+  const gathered = new Map<string, string | Labels>();
+  const heard = await gather(state, 'shard.series', 'series', request, message, (reply) => {
+    for (const row of reply.rows) gathered.set(typeof row === 'string' ? row : labelsKey(row), row);
+  });
+  const rows = [...gathered.values()].sort((a, b) =>
+    typeof a === 'string' ? compareText(a, b as string) : compareLabels(a, b as Labels),
+  );
+  return { ...heard, rows: limit > 0 ? rows.slice(0, limit) : rows };
+}
+
+/** Metadata of all partitions; the same metric may be told of several times, each distinct text once. */
+export async function onMetadata(
+  state: QuerierState,
+  message: QuerierMessages['metadata']['request'],
+): Promise<QuerierMessages['metadata']['reply']> {
+  const request = { tenant: message.tenant, metric: message.metric, limit: message.limit };
+  const gathered = new Map<string, QuerierMessages['metadata']['reply']['rows'][number]>();
+  const heard = await gather(state, 'shard.metadata', 'metadata', request, message, (reply) => {
+    for (const entry of reply.entries) gathered.set(JSON.stringify(entry), entry);
+  });
+  return { ...heard, rows: [...gathered.values()].sort((a, b) => compareText(a.metric, b.metric)) };
+}
+
+/** Exemplars of all partitions, by series. */
+export async function onExemplars(
+  state: QuerierState,
+  message: QuerierMessages['exemplars']['request'],
+): Promise<QuerierMessages['exemplars']['reply']> {
+  const request = { tenant: message.tenant, matcherSets: message.matcherSets, start: message.start, end: message.end };
+  const rows: QuerierMessages['exemplars']['reply']['rows'][number][] = [];
+  const heard = await gather(state, 'shard.exemplars', 'exemplars', request, message, (reply) => {
+    rows.push(...reply.series);
+  });
+  return { ...heard, rows: rows.sort((a, b) => compareLabels(a.labels, b.labels)) };
+}
+
+/** Head statistics summed over partitions. Series never span partitions, so counts add up. */
+export async function onStatistics(
+  state: QuerierState,
+  message: QuerierMessages['statistics']['request'],
+): Promise<HeadStatistics> {
+  const parts: HeadStatistics[] = [];
+  await gather(state, 'shard.statistics', 'statistics', { tenant: message.tenant, limit: message.limit }, message, (reply) => {
+    parts.push(reply);
+  });
+  const filled = parts.filter((part) => part.numSeries > 0);
+  const sum = (field: 'numSeries' | 'numLabelPairs' | 'chunkCount'): number => parts.reduce((total, part) => total + part[field], 0);
+  const top = (field: TopList): NameCount[] => mergeTop(parts.map((part) => part[field]), message.limit);
+  return {
+    numSeries: sum('numSeries'),
+    numLabelPairs: sum('numLabelPairs'),
+    chunkCount: sum('chunkCount'),
+    minTime: Math.min(...filled.map((part) => part.minTime)),
+    maxTime: Math.max(...filled.map((part) => part.maxTime)),
+    seriesCountByMetricName: top('seriesCountByMetricName'),
+    labelValueCountByLabelName: top('labelValueCountByLabelName'),
+    memoryInBytesByLabelName: top('memoryInBytesByLabelName'),
+    seriesCountByLabelValuePair: top('seriesCountByLabelValuePair'),
+  };
+}
+
+type TopList =
+  | 'seriesCountByMetricName'
+  | 'labelValueCountByLabelName'
+  | 'memoryInBytesByLabelName'
+  | 'seriesCountByLabelValuePair';
+
+function mergeTop(lists: readonly (readonly NameCount[])[], limit: number): NameCount[] {
+  const totals = new Map<string, number>();
+  for (const list of lists) for (const { name, value } of list) totals.set(name, (totals.get(name) ?? 0) + value);
+  return [...totals]
+    .map(([name, value]) => ({ name, value }))
+    .sort((a, b) => b.value - a.value || compareText(a.name, b.name))
+    .slice(0, limit);
+}
+
+async function gather<K extends Kind>(
+  state: QuerierState,
+  kind: K,
+  verb: string,
+  request: RequestOf<K>,
+  asked: Asked,
+  each: (reply: ReplyOf<K>) => void,
+): Promise<{ warnings: string[]; partial: boolean }> {
+  const settings = { ...state.fanout, partialResponse: asked.partialResponse ?? state.fanout.partialResponse };
+  const warnings: string[] = [];
+  for await (const item of fanOut(settings, kind, verb, request, asked.signal)) {
+    if (item.kind === 'frame') each(decodeEnvelope<ReplyOf<K>>(item.frame));
+    else warnings.push(missingText(item.partition, item.reason));
+  }
+  if (warnings.length > 0) state.metrics.partial.add();
+  return { warnings, partial: warnings.length > 0 };
+}

@@ -1,0 +1,54 @@
+// What the querier is asked, and what it answers.
+
+import type { HeadStatistics, SeriesQuery } from '../../bus/contract.ts';
+import type { Exemplar, MetricMetadata } from '../../model/exemplar.ts';
+import type { Labels } from '../../model/labels.ts';
+import type { Matcher } from '../../model/matcher.ts';
+import type { QueryResult } from '../../query/result.ts';
+
+/** What every question carries. */
+export interface Asked {
+  readonly tenant: string;
+  readonly signal: AbortSignal;
+  /** Overrides the configured default of partial_response. */
+  readonly partialResponse?: boolean;
+}
+
+/** An instant or range query; stepMs 0 = instant at startMs. */
+export interface QueryRequest extends Asked {
+  readonly query: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly stepMs: number;
+  readonly timeoutMs?: number;
+  readonly lookbackMs?: number;
+}
+
+/** A list of rows with the sentences that go with it. */
+export interface Rows<T> {
+  readonly rows: readonly T[];
+  readonly warnings: readonly string[];
+  /** Whether some partition did not answer. */
+  readonly partial: boolean;
+}
+
+/** A query's result and whether some partition did not answer. */
+export interface QueryAnswer {
+  readonly result: QueryResult;
+  readonly partial: boolean;
+}
+
+/** Message kinds of the querier. */
+export type QuerierMessages = {
+  query: { request: QueryRequest; reply: QueryAnswer };
+  series: { request: Asked & Omit<SeriesQuery, 'tenant'>; reply: Rows<string | Labels> };
+  metadata: {
+    request: Asked & { readonly metric: string; readonly limit: number };
+    reply: Rows<{ readonly metric: string; readonly metadata: MetricMetadata }>;
+  };
+  exemplars: {
+    request: Asked & { readonly matcherSets: readonly (readonly Matcher[])[]; readonly start: number; readonly end: number };
+    reply: Rows<{ readonly labels: Labels; readonly exemplars: readonly Exemplar[] }>;
+  };
+  statistics: { request: Asked & { readonly limit: number }; reply: HeadStatistics };
+};

@@ -1,0 +1,25 @@
+// The querier: answers PromQL and metadata questions by asking the shards of all partitions and merging what they say.
+
+import type { Config } from '../../platform/config.ts';
+import { type ActorDefinition, defineActor } from '../actor.ts';
+import { onExemplars, onMetadata, onQuery, onSeries, onStatistics } from './handlers.ts';
+import type { QuerierMessages } from './messages.ts';
+import { closeQuerier, openQuerier, type QuerierState } from './state.ts';
+
+/** The querier as a table. Handlers only read; hence the concurrency. */
+export const querier: ActorDefinition<Config, QuerierState, QuerierMessages> = defineActor({
+  role: 'querier',
+  mailbox: { capacity: 2000, concurrency: 2000 },
+  serves: [],
+  publishes: [],
+  open: openQuerier,
+  handlers: {
+    query: onQuery,
+    series: onSeries,
+    metadata: onMetadata,
+    exemplars: onExemplars,
+    statistics: onStatistics,
+  },
+  timers: [],
+  close: closeQuerier,
+});

@@ -1,0 +1,82 @@
+// State of a querier: one engine per tenant (each with its plan cache), and the gate that bounds queries at once.
+
+import { createEngine, type Engine } from '../../query/engine.ts';
+import type { Config } from '../../platform/config.ts';
+import type { CounterMetric, HistogramMetric } from '../../platform/metrics.ts';
+import type { ActorContext } from '../actor.ts';
+import type { FanoutSettings } from './fanout.ts';
+import { fragmentRunner } from './fragments.ts';
+import { Gate } from './gate.ts';
+import type { QuerierMessages } from './messages.ts';
+
+const ENGINES_MAX = 1000;
+
+/** What a querier holds. */
+export interface QuerierState {
+  readonly config: Config;
+  readonly fanout: FanoutSettings;
+  readonly gate: Gate;
+  /** Engines by tenant and partial-response mode, least recently used first. */
+  readonly engines: Map<string, Engine>;
+  readonly metrics: QuerierMetrics;
+}
+
+/** What a querier counts. */
+export interface QuerierMetrics {
+  readonly seconds: HistogramMetric;
+  readonly partial: CounterMetric;
+  readonly samples: CounterMetric;
+}
+
+/** Opens a querier; it has nothing to load. */
+export async function openQuerier(config: Config, context: ActorContext<QuerierMessages>): Promise<QuerierState> {
+  return {
+    config,
+    fanout: {
+      bus: context.bus,
+      clock: context.clock,
+      prefix: context.cluster.prefix,
+      partitions: context.cluster.partitions,
+      ownerWaitMs: config.query.owner_wait,
+      partialResponse: config.query.partial_response,
+    },
+    gate: new Gate(config.query.concurrency_max, config.query.queue_max),
+    engines: new Map(),
+    metrics: {
+      seconds: context.metrics.histogram(
+        'skein_query_duration_seconds',
+        'Time from a query being admitted to its answer.',
+        [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60],
+        ['kind'],
+      ),
+      partial: context.metrics.counter('skein_query_partial_responses_total', 'Answers that lacked a partition.'),
+      samples: context.metrics.counter('skein_query_samples_total', 'Samples read by queries.'),
+    },
+  };
+}
+
+/** The engine of a tenant; made on first use, the least recently used one is dropped beyond a bound. */
+export function engineOf(state: QuerierState, tenant: string, partialResponse: boolean): Engine {
+  const key = `${partialResponse ? 'partial' : 'whole'}/${tenant}`;
+  const found = state.engines.get(key);
+  if (found) {
+    state.engines.delete(key);
+    state.engines.set(key, found);
+    return found;
+  }
+  const { query } = state.config;
+  const engine = createEngine({
+    lookbackMs: query.lookback_delta,
+    defaultStepMs: query.default_step,
+    limits: { samplesMax: query.samples_max, seriesMax: query.series_max, memoryBytesMax: query.memory_bytes_max },
+    fragments: fragmentRunner({ ...state.fanout, partialResponse }, tenant),
+  });
+  state.engines.set(key, engine);
+  if (state.engines.size > ENGINES_MAX) state.engines.delete(state.engines.keys().next().value as string);
+  return engine;
+}
+
+/** A querier owes nothing to anyone. */
+export async function closeQuerier(state: QuerierState): Promise<void> {
+  state.engines.clear();
+}

@@ -1,0 +1,134 @@
+// What a shard does every second and when it is asked to hand over: lease, reports, cut and upload, snapshot, trim.
+
+import { emit } from '../../bus/rpc.ts';
+import { call } from '../../bus/rpc.ts';
+import { leaseKey, partitionEventSubject, replicaSubject } from '../../bus/subjects.ts';
+import { decodeEnvelope, encodeEnvelope } from '../../codec/envelope.ts';
+import { asDomainError, DomainError, errorText } from '../../model/errors.ts';
+import type { ShardStatus } from './messages.ts';
+import { writeShardSnapshot } from './snapshot.ts';
+import { replicaFacts, type ShardContext, type ShardState } from './state.ts';
+
+/** Every second. One step failing does not keep the others from running. */
+export async function onTick(state: ShardState, _message: undefined, context: ShardContext): Promise<undefined> {
+  const steps = [refreshTail, tryLease, cutBlocks, saveSnapshot, trimLog, report];
+  for (const step of steps) {
+    if (context.stopping.aborted) break;
+    try {
+      await step(state, context);
+    } catch (error) {
+      context.log.warn('a shard step failed and will be tried again', { partition: state.partition, step: step.name, error: errorText(error) });
+    }
+  }
+  return undefined;
+}
+
+/** How the shard stands. */
+export function onStatus(state: ShardState): ShardStatus {
+  return { partition: state.partition, applied: state.applied, owner: state.lease !== undefined, replacedBy: state.replacedBy };
+}
+
+/** Gives the lease to a process that has caught up. Runs between ticks, hence never in the middle of a cut. */
+export async function onHandover(state: ShardState, message: { to: string }, context: ShardContext): Promise<{ released: boolean }> {
+  if (state.lease === undefined) return { released: false };
+  const lease = state.lease;
+  state.lease = undefined;
+  state.replacedBy = message.to;
+  await lease.release();
+  context.log.info('partition handed over', { partition: state.partition, to: message.to });
+  return { released: true };
+}
+
+async function refreshTail(state: ShardState, context: ShardContext): Promise<void> {
+  const bounds = await state.log.bounds();
+  state.tail = Math.max(state.applied, bounds.last);
+  const labels = { partition: String(state.partition) };
+  const facts = replicaFacts(state, 'ready', context);
+  state.metrics.logBytes.set(bounds.bytes, labels);
+  state.metrics.lag.set(facts.lag, labels);
+  state.metrics.series.set(facts.series, labels);
+  let bytes = 0;
+  for (const store of state.tenants.values()) bytes += store.memoryBytes();
+  state.metrics.headBytes.set(bytes, labels);
+}
+
+// Ownership is decided by the lease alone. Who holds it and is not wanted any more is asked to hand it over.
+async function tryLease(state: ShardState, context: ShardContext): Promise<void> {
+  if (state.lease?.lost.aborted) {
+    context.log.warn('lease lost', { partition: state.partition });
+    state.lease = undefined;
+  }
+  if (state.lease !== undefined || state.replacedBy !== undefined) return;
+  const key = leaseKey(state.partition);
+  const value = encodeEnvelope({ process: context.identity.id });
+  state.lease = await context.directory.acquire(key, value, state.config.nats.lease_ttl);
+  if (state.lease === undefined) {
+    const [entry] = await context.directory.list(key);
+    const holder = entry && decodeEnvelope<{ process: string }>(entry.value).process;
+    if (holder === undefined || holder === context.identity.id) return;
+    const subject = replicaSubject(context.cluster.prefix, state.partition, holder, 'handover');
+    try {
+      const reply = await call(context.bus, 'replica.handover', subject, { to: context.identity.id }, { signal: context.stopping });
+      if (reply.released) state.lease = await context.directory.acquire(key, value, state.config.nats.lease_ttl);
+    } catch (error) {
+      // The holder may be dead: its lease runs out by itself.
+      if (asDomainError(error).code !== 'unavailable') throw error;
+    }
+  }
+  if (state.lease === undefined) return;
+  context.log.info('partition owned', { partition: state.partition, token: state.lease.token });
+  // What the previous owner uploaded since we read the bucket is ours to know before we cut.
+  for (const store of state.tenants.values()) await store.refreshBlocks(context, state.lock);
+}
+
+function assertOwner(state: ShardState): void {
+  if (state.lease === undefined || state.lease.lost.aborted)
+    throw new DomainError('conflict', `partition ${state.partition} is not ours any more`);
+}
+
+async function cutBlocks(state: ShardState, context: ShardContext): Promise<void> {
+  if (state.lease === undefined) return;
+  for (const [tenant, store] of state.tenants) {
+    while (store.wantsCut() && !context.stopping.aborted) {
+      assertOwner(state);
+      const began = context.clock.monotonic();
+      try {
+        const pass = await store.cut(state, () => assertOwner(state), context);
+        state.ledger.cut(tenant, pass.end, pass.applied);
+        state.metrics.blocksCut.add(pass.blocks, { partition: String(state.partition) });
+        state.metrics.cutSeconds.observe((context.clock.monotonic() - began) / 1000);
+        state.unsavedBytes = Number.POSITIVE_INFINITY; // what was cut must not be replayed: save soon
+      } catch (error) {
+        state.metrics.cutFailures.add(1, { partition: String(state.partition) });
+        throw error;
+      }
+    }
+  }
+}
+
+async function saveSnapshot(state: ShardState, context: ShardContext): Promise<void> {
+  const { snapshot_interval: interval, snapshot_log_bytes: bytes } = state.config.shard;
+  const due = context.clock.monotonic() - state.savedAt >= interval && state.unsavedBytes > 0;
+  if (due || state.unsavedBytes >= bytes) await writeShardSnapshot(state, context);
+}
+
+async function trimLog(state: ShardState, context: ShardContext): Promise<void> {
+  if (state.lease === undefined) return;
+  const bounds = await state.log.bounds();
+  const now = context.clock.now();
+  const from = state.ledger.keepFrom(state.applied, now);
+  if (from <= bounds.first) return;
+  assertOwner(state);
+  await state.log.trim(from);
+  state.ledger.trimmed(from, now);
+}
+
+async function report(state: ShardState, context: ShardContext): Promise<void> {
+  const tenants = [...state.tenants].map(([tenant, store]) => ({ tenant, maxTime: store.maxTime() })).filter((entry) => Number.isFinite(entry.maxTime));
+  emit<'partition.report'>(context.bus, partitionEventSubject(context.cluster.prefix, state.partition, 'report'), {
+    partition: state.partition,
+    applied: state.applied,
+    tenants,
+  });
+  await state.announcement?.update(encodeEnvelope(replicaFacts(state, 'ready', context)));
+}

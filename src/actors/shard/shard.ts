@@ -1,0 +1,19 @@
+// The shard: everything of one partition. It follows the partition's log into heads (one per tenant), answers queries over
+// heads and blocks, and, while it holds the lease, cuts blocks, uploads them and trims the log.
+
+import { type ActorDefinition, defineActor } from '../actor.ts';
+import { onHandover, onStatus, onTick } from './handlers.ts';
+import type { ShardMessages } from './messages.ts';
+import { closeShard, openShard, type ShardConfig, type ShardState } from './state.ts';
+
+/** The shard as a table. */
+export const shard: ActorDefinition<ShardConfig, ShardState, ShardMessages> = defineActor({
+  role: 'shard',
+  mailbox: { capacity: 64, concurrency: 1 },
+  serves: ['shard.query', 'shard.series', 'shard.metadata', 'shard.exemplars', 'shard.statistics', 'replica.handover'],
+  publishes: ['partition.report'],
+  open: openShard,
+  handlers: { tick: onTick, status: onStatus, handover: onHandover },
+  timers: [{ everyMs: 1000, send: 'tick' }],
+  close: closeShard,
+});

@@ -1,0 +1,61 @@
+// Gathers what the status page shows: members, leases and replicas from the directory, actors of this process.
+
+import { leaseKey } from '../bus/subjects.ts';
+import { decodeEnvelope } from '../codec/envelope.ts';
+import type { World } from './actor.ts';
+import type { MemberFacts } from './placer/state.ts';
+import type { ActorRef } from './runtime.ts';
+import type { ReplicaFacts } from './shard/messages.ts';
+import type { PartitionRow, StatusFacts } from './status-page.ts';
+
+/** Reads the directory and asks the actors. */
+export async function readStatus(world: World, actors: readonly ActorRef<never>[], version: string, url: string): Promise<StatusFacts> {
+  const [members, leases, replicas] = await Promise.all([
+    world.directory.list('member.'),
+    world.directory.list('lease.'),
+    world.directory.list('replica.'),
+  ]);
+  const owners = new Map(leases.map((entry) => [entry.key, decodeEnvelope<{ process: string }>(entry.value).process]));
+  const stand = replicas.map((entry) => decodeEnvelope<ReplicaFacts>(entry.value));
+  const partitions: PartitionRow[] = [];
+  for (let partition = 0; partition < world.cluster.partitions; partition++) {
+    const owner = owners.get(leaseKey(partition));
+    const replica = stand.find((facts) => facts.partition === partition && facts.process === owner);
+    partitions.push({
+      partition,
+      owner,
+      state: replica?.lifecycle ?? 'unknown',
+      applied: replica?.applied,
+      lag: replica?.lag,
+      series: replica?.series,
+      blocks: replica?.blocks,
+      lastBlockEnd: replica?.lastBlockEnd,
+    });
+  }
+  return {
+    version,
+    cluster: world.cluster.prefix,
+    url,
+    nowMs: world.clock.now(),
+    processes: members.map((entry) => {
+      const facts = decodeEnvelope<MemberFacts>(entry.value);
+      return { ...facts, here: facts.id === world.identity.id };
+    }),
+    partitions,
+    actors: actors.map((actor) => ({
+      name: actor.name,
+      lifecycle: actor.lifecycle(),
+      waiting: actor.waiting(),
+      lastError: actor.lastError(),
+    })),
+  };
+}
+
+/** Every process as a scrape target, in the format of Prometheus's http_sd. */
+export async function scrapeTargets(world: World): Promise<{ targets: string[]; labels: Record<string, string> }[]> {
+  const members = await world.directory.list('member.');
+  return members.map((entry) => {
+    const facts = decodeEnvelope<MemberFacts>(entry.value);
+    return { targets: [facts.address], labels: { __meta_skein_roles: facts.roles.join('+'), __meta_skein_zone: facts.zone } };
+  });
+}

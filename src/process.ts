@@ -1,0 +1,180 @@
+// A running Skein process: it takes its HTTP address and its data folder, opens the world, starts its roles, and drains in the
+// opposite order.
+
+import path from 'node:path';
+import type { World } from './actors/actor.ts';
+import { type HttpApp, openHttpApp } from './actors/http-app.ts';
+import { processRoutes } from './actors/http-process.ts';
+import { placer } from './actors/placer/placer.ts';
+import type { PlacerMessages } from './actors/placer/state.ts';
+import { querierRoutes } from './actors/querier/http.ts';
+import type { QuerierMessages } from './actors/querier/messages.ts';
+import { querier } from './actors/querier/querier.ts';
+import { receiverHandler } from './actors/receiver/http.ts';
+import type { ReceiverMessages } from './actors/receiver/messages.ts';
+import { receiver } from './actors/receiver/receiver.ts';
+import { type ActorRef, startActor } from './actors/runtime.ts';
+import type { ShardMessages } from './actors/shard/messages.ts';
+import { shard } from './actors/shard/shard.ts';
+import { readStatus, scrapeTargets } from './actors/status.ts';
+import { type Config, ROLES, type Role } from './platform/config.ts';
+import { lockFolder } from './platform/lock.ts';
+import { type LogLevel, realLogger } from './platform/log.ts';
+import { isEmbedded, type OpenWorld, openWorld } from './world.ts';
+import { realClock } from './platform/clock.ts';
+
+/** What a process is started with. */
+export interface ProcessOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly hostname: string;
+  readonly folder: string;
+  readonly flags: Readonly<Record<string, string>>;
+}
+
+/** A process that is up. */
+export interface RunningProcess {
+  readonly url: string;
+  /** What a person starting it by hand wants to see. */
+  readonly banner: string;
+  stop(): Promise<void>;
+}
+
+interface Roles {
+  readonly placer?: ActorRef<PlacerMessages>;
+  readonly receiver?: ActorRef<ReceiverMessages>;
+  readonly querier?: ActorRef<QuerierMessages>;
+  readonly shards: Map<number, ActorRef<ShardMessages>>;
+}
+
+/** Starts a process; `config` errors say what to do about them. */
+export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
+  const { config } = options;
+  const clock = realClock();
+  const log = realLogger(config.process.log_level as LogLevel);
+  const http = await openHttpApp(config.process.listen, config.limits.http_connections_max, clock);
+  const undo: (() => Promise<void>)[] = [() => http.server.stop(config.process.drain_timeout)];
+  try {
+    const lock = await lockFolder(config.process.data);
+    undo.push(() => lock.release());
+    const address = reachableAddress(config, http.server.address, options.hostname);
+    const open = await openWorld(config, options.version, address, log);
+    undo.push(open.close);
+    const roles = await startRoles(config, open, clock.now());
+    undo.push(() => stopRoles(roles, config));
+    mountRoutes(http, open.world, roles, options, clock.now());
+    const url = `http://${address}`;
+    return { url, banner: banner(config, url), stop: () => stopProcess(http, undo, config) };
+  } catch (error) {
+    await runBackwards(undo);
+    throw error;
+  }
+}
+
+// Where others reach this process: a wildcard address is of no use to them, the host's name is.
+function reachableAddress(config: Config, listening: string, host: string): string {
+  if (config.process.advertise !== '') return config.process.advertise;
+  const port = listening.slice(listening.lastIndexOf(':') + 1);
+  return /^(0\.0\.0\.0|\[::\]):/.test(listening) ? `${host}:${port}` : listening;
+}
+
+function rolesOf(config: Config): ReadonlySet<Role> {
+  const named = config.process.roles as readonly Role[];
+  return new Set(named.length === 0 ? ROLES : named);
+}
+
+async function startRoles(config: Config, open: OpenWorld, startedMs: number): Promise<Roles> {
+  const { world } = open;
+  const wanted = rolesOf(config);
+  const shards = new Map<number, ActorRef<ShardMessages>>();
+  const placerActor = await startActor(
+    placer,
+    {
+      startShard: async (partition, within) => {
+        const actor = await startActor(shard, { config, partition }, within, `shard-${partition}`);
+        shards.set(partition, actor);
+        return actor;
+      },
+      leaseTtlMs: config.nats.lease_ttl,
+      roles: [...wanted],
+      startedMs,
+    },
+    world,
+  );
+  const receiverActor = wanted.has('receiver') ? await startActor(receiver, config, world) : undefined;
+  const querierActor = wanted.has('querier') ? await startActor(querier, config, world) : undefined;
+  if (wanted.has('shard') && isEmbedded(config)) await placerActor.ask('place', undefined);
+  return {
+    placer: placerActor,
+    ...(receiverActor ? { receiver: receiverActor } : {}),
+    ...(querierActor ? { querier: querierActor } : {}),
+    shards,
+  };
+}
+
+// Writes end first, then partitions are handed over, then reads end: nobody sees a gap.
+async function stopRoles(roles: Roles, config: Config): Promise<void> {
+  await roles.receiver?.stop();
+  await roles.placer?.ask('drain', { timeoutMs: config.process.drain_timeout });
+  await roles.querier?.stop();
+  await roles.placer?.stop();
+}
+
+function mountRoutes(http: HttpApp, world: World, roles: Roles, options: ProcessOptions, startedMs: number): void {
+  const { config, version } = options;
+  const actors = (): ActorRef<never>[] =>
+    [roles.placer, roles.receiver, roles.querier, ...roles.shards.values()].filter((actor) => actor !== undefined) as ActorRef<never>[];
+  const routes = [
+    {
+      path: '/',
+      app: processRoutes({
+        metrics: world.metrics,
+        version,
+        unready: () => {
+          const failing = actors().find((actor) => actor.lifecycle() !== 'ready' && actor.lifecycle() !== 'stopped');
+          if (failing) return `${failing.name} is ${failing.lifecycle()}`;
+          return world.bus.connected() ? undefined : 'no connection to NATS';
+        },
+        status: (url) => readStatus(world, actors(), version, url),
+        targets: () => scrapeTargets(world),
+      }),
+    },
+  ];
+  if (roles.querier) {
+    const edge = {
+      actor: roles.querier, config, clock: world.clock, version, startedMs,
+      flags: options.flags, hostname: options.hostname, folder: options.folder,
+    };
+    routes.push({ path: '/api/v1', app: querierRoutes(edge) });
+  }
+  http.mount(routes, roles.receiver && receiverHandler({ actor: roles.receiver, config, clock: world.clock }));
+}
+
+async function stopProcess(http: HttpApp, undo: (() => Promise<void>)[], config: Config): Promise<void> {
+  // The listening socket closes first, requests under way go on while roles drain.
+  const [, ...rest] = undo;
+  const closed = http.server.stop(config.process.drain_timeout);
+  await runBackwards(rest);
+  await closed;
+}
+
+async function runBackwards(undo: readonly (() => Promise<void>)[]): Promise<void> {
+  for (const step of [...undo].reverse()) await step();
+}
+
+function banner(config: Config, url: string): string {
+  const lines = [
+    `Skein is ready at ${url}`,
+    '',
+    '  Send metrics: add to prometheus.yml',
+    '    remote_write:',
+    `      - url: ${url}/api/v1/write`,
+    '',
+    `  Query: Grafana data source of type Prometheus at ${url}, or`,
+    `    curl '${url}/api/v1/query?query=up'`,
+    '',
+    `  Data folder: ${path.resolve(config.process.data)}`,
+  ];
+  if (!isEmbedded(config)) lines.push(`  Cluster: ${config.cluster.name} on NATS ${config.nats.servers.join(', ')}`, `  Roles: ${[...rolesOf(config)].join(', ')}`);
+  return lines.join('\n');
+}

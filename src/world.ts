@@ -1,0 +1,112 @@
+// Builds the real worlds: embedded (everything in this process, on local disk) and cluster (NATS and S3). Only composition
+// roots and the simulator choose what stands behind a port.
+
+import type { ProcessIdentity, World } from './actors/actor.ts';
+import type { Bus } from './bus/bus.ts';
+import type { Directory } from './bus/directory.ts';
+import type { DurableLogs } from './bus/durable-log.ts';
+import { createLocalBus } from './bus/local/local-bus.ts';
+import { openLocalDirectory } from './bus/local/local-directory.ts';
+import { openLocalLogs } from './bus/local/local-log.ts';
+import { connectNats } from './bus/nats/connection.ts';
+import { openJetstreamLogs } from './bus/nats/jetstream-log.ts';
+import { createNatsBus } from './bus/nats/nats-bus.ts';
+import { openNatsDirectory } from './bus/nats/nats-directory.ts';
+import { joinCluster } from './cluster-record.ts';
+import { DomainError } from './model/errors.ts';
+import { realClock } from './platform/clock.ts';
+import type { Config } from './platform/config.ts';
+import { realDisk } from './platform/disk.ts';
+import type { Logger } from './platform/log.ts';
+import { createMetrics } from './platform/metrics.ts';
+import { randomHex, realRandom } from './platform/random.ts';
+import { folderStore } from './storage/objects/folder.ts';
+import { minioStore } from './storage/objects/minio.ts';
+import type { ObjectStore } from './storage/objects/object-store.ts';
+
+/** A world and the way to end it. */
+export interface OpenWorld {
+  readonly world: World;
+  readonly close: () => Promise<void>;
+}
+
+interface Links {
+  readonly bus: Bus;
+  readonly logs: DurableLogs;
+  readonly directory: Directory;
+  readonly close: () => Promise<void>;
+}
+
+/** Whether the configuration means one process without servers. */
+export function isEmbedded(config: Config): boolean {
+  return config.nats.servers.length === 0;
+}
+
+/** Opens the world the configuration asks for. `address` is where this process's HTTP is reached. */
+export async function openWorld(config: Config, version: string, address: string, log: Logger): Promise<OpenWorld> {
+  const clock = realClock();
+  const random = realRandom();
+  const disk = realDisk(config.process.data);
+  const metrics = createMetrics({ withProcess: true });
+  const embedded = isEmbedded(config);
+  const links = embedded ? await localLinks(config, clock, disk, log) : await natsLinks(config, clock, log);
+  const record = await joinCluster(links.directory, links.logs, embedded ? config.embedded.partitions : config.cluster.partitions);
+  const identity: ProcessIdentity = {
+    id: randomHex(random, 6),
+    zone: config.process.zone,
+    version,
+    address,
+  };
+  const cluster = { prefix: config.cluster.name, partitions: record.partitions };
+  const objects = await openObjects(config, disk, clock, log);
+  const world: World = {
+    identity, cluster, bus: links.bus, logs: links.logs, directory: links.directory, objects, clock, random, disk, metrics,
+    log: log.with({ process: identity.id }),
+  };
+  return { world, close: links.close };
+}
+
+async function localLinks(config: Config, clock: World['clock'], disk: World['disk'], log: Logger): Promise<Links> {
+  const bus = createLocalBus({ clock });
+  const logs = await openLocalLogs({ disk: disk.within('log'), clock, log, bytesMax: config.embedded.log_bytes_max });
+  const directory = await openLocalDirectory({ disk: disk.within('directory'), clock });
+  return {
+    bus, logs, directory,
+    async close() {
+      await bus.close();
+      await directory.close();
+      await logs.close();
+    },
+  };
+}
+
+async function natsLinks(config: Config, clock: World['clock'], log: Logger): Promise<Links> {
+  const { nats, cluster } = config;
+  const connection = await connectNats({ servers: nats.servers, user: nats.user, password: nats.password, token: nats.token, name: 'skein', log });
+  const bus = createNatsBus({ connection, clock, log });
+  const logs = await openJetstreamLogs({ connection, prefix: cluster.name, replicas: nats.replicas, bytesMax: nats.log_bytes_max, clock, log });
+  const directory = await openNatsDirectory({ connection, prefix: cluster.name, replicas: nats.replicas, ttlMs: nats.lease_ttl, clock, log });
+  return {
+    bus, logs, directory,
+    async close() {
+      await bus.close();
+      await directory.close();
+      await logs.close();
+      await connection.close();
+    },
+  };
+}
+
+async function openObjects(config: Config, disk: World['disk'], clock: World['clock'], log: Logger): Promise<ObjectStore> {
+  const { s3 } = config;
+  if (s3.endpoint === '') {
+    if (!isEmbedded(config))
+      throw new DomainError('config', 'a cluster needs an object store: set s3.endpoint (host:port), s3.bucket, s3.access_key and s3.secret_key');
+    return folderStore(disk.within('bucket'));
+  }
+  const [endPoint = '', port] = s3.endpoint.split(':');
+  return minioStore({
+    endPoint, port: Number(port ?? (s3.insecure ? 80 : 443)), useSSL: !s3.insecure, accessKey: s3.access_key, secretKey: s3.secret_key,
+    bucket: s3.bucket, region: s3.region, prefix: s3.prefix, createBucket: s3.create_bucket, timeoutMs: s3.timeout, clock, log,
+  });
+}
