@@ -184,7 +184,8 @@ export class IndexWriter {
   }
 
   private numberSymbols(): { symbols: string[]; numbers: Map<string, number> } {
-    const distinct = new Set<string>(this.pairs.values);
+    // Prometheus has the empty text among its symbols (from the postings of all series); so do we, to write the same bytes.
+    const distinct = new Set<string>(this.pairs.values).add('');
     for (const name of this.pairs.ids.keys()) distinct.add(name);
     const symbols = [...distinct].sort(compareText);
     return { symbols, numbers: new Map(symbols.map((symbol, i) => [symbol, i])) };
