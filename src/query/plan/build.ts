@@ -12,9 +12,11 @@ import type {
   Expr,
   MatrixSelector,
   Subquery,
+  TimeModifiers,
   VectorSelector,
 } from '../parse/ast.ts';
 import type { StepRange } from '../source.ts';
+import { durationMsOf } from './durations.ts';
 import {
   type BinaryShape,
   nodeType,
@@ -121,15 +123,24 @@ function resolveAt(at: AtModifier | undefined, grid: StepRange): { at: number } 
 function buildSelect(expr: VectorSelector, context: BuildContext, timestamps: boolean): Built {
   refuseExtended(expr);
   const at = resolveAt(expr.at, context.grid);
-  const { matchers, offsetMs } = expr;
+  const { matchers } = expr;
+  const offsetMs = offsetOf(expr, context);
   return steady({ kind: 'select', matchers, timestamps, offsetMs, ...at }, at !== undefined);
+}
+
+function offsetOf(modifiers: TimeModifiers, context: BuildContext): number {
+  const { offsetExpr, offsetMs } = modifiers;
+  return offsetExpr === undefined ? offsetMs : durationMsOf(offsetExpr, context.grid, true);
 }
 
 function buildRangeSelect(expr: MatrixSelector, context: BuildContext): Built {
   refuseExtended(expr.selector);
   const at = resolveAt(expr.selector.at, context.grid);
-  const { matchers, offsetMs } = expr.selector;
-  const node: RangeSelectNode = { kind: 'range-select', matchers, rangeMs: expr.rangeMs, offsetMs, ...at };
+  const { matchers } = expr.selector;
+  const offsetMs = offsetOf(expr.selector, context);
+  const rangeMs =
+    expr.rangeExpr === undefined ? expr.rangeMs : durationMsOf(expr.rangeExpr, context.grid, false);
+  const node: RangeSelectNode = { kind: 'range-select', matchers, rangeMs, offsetMs, ...at };
   return { node: Object.freeze(node), invariant: at !== undefined, wrap: false };
 }
 
@@ -141,13 +152,14 @@ function refuseExtended(expr: VectorSelector): void {
 function buildSubquery(expr: Subquery, context: BuildContext, depth: number): Built {
   const inner = build(expr.expr, context, depth);
   const at = resolveAt(expr.at, context.grid);
+  const stepMs = expr.stepExpr === undefined ? expr.stepMs : durationMsOf(expr.stepExpr, context.grid, false);
   const node: SubqueryNode = {
     kind: 'subquery',
     // Constant below, it is still evaluated once only, at the start of the subquery.
     input: inner.invariant && inner.wrap ? invariantNode(inner.node) : inner.node,
-    rangeMs: expr.rangeMs,
-    stepMs: expr.stepMs === 0 ? context.defaultStepMs : expr.stepMs,
-    offsetMs: expr.offsetMs,
+    rangeMs: expr.rangeExpr === undefined ? expr.rangeMs : durationMsOf(expr.rangeExpr, context.grid, false),
+    stepMs: stepMs === 0 ? context.defaultStepMs : stepMs,
+    offsetMs: offsetOf(expr, context),
     ...at,
   };
   return { node: Object.freeze(node), invariant: at !== undefined, wrap: false };
