@@ -1,0 +1,288 @@
+// The bus inside one process: events and frames are handed over by reference, always in a later microtask. Several handles may
+// share one hub (one per worker thread, see thread-bus.ts); closing a handle ends what was made through it.
+
+import { asDomainError, DomainError, errorText } from '../../model/errors.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { type Logger, silentLogger } from '../../platform/log.ts';
+import type { Bus, Payload, RequestContext, RequestOptions, Service, Unsubscribe } from '../bus.ts';
+import { createCreditGate, createFrameQueue, type Exchange, framesOf, streamWindowBytes } from './credit.ts';
+import { createSubjectMap, type SubjectMap } from './subject-map.ts';
+
+/** Largest payload of the in-process bus: NATS's default, so that what works embedded works in a cluster. */
+export const localPayloadBytesMax: number = 1024 * 1024;
+/** A stream that never waits for anything lets timers and sockets run after this many bytes. */
+const yieldBytes = 1024 * 1024;
+
+/** What a local bus is made of. */
+export interface LocalBusOptions {
+  readonly clock: Clock;
+  /** Where handlers that throw are reported; default nowhere. */
+  readonly log?: Logger;
+  readonly payloadBytesMax?: number;
+}
+
+/** A bus that other handles can share. */
+export interface LocalBus extends Bus {
+  /** Another handle on the same hub, with subscriptions and services of its own. */
+  share(): LocalBus;
+}
+
+interface Subscription {
+  readonly group: string | undefined;
+  readonly handler: (payload: Payload, subject: string) => void;
+  active: boolean;
+}
+
+type Send = (frame: Payload) => Promise<void>;
+
+interface Endpoint {
+  run(payload: Payload, send: Send, context: RequestContext): Promise<void>;
+  /** Requests under way; `fail` ends one from outside. */
+  readonly underWay: Map<Promise<void>, (error: DomainError) => void>;
+}
+
+interface Hub {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly payloadBytesMax: number;
+  readonly subscriptions: SubjectMap<Subscription>;
+  readonly endpoints: SubjectMap<Endpoint>;
+  /** State of `pick`. */
+  turn: number;
+}
+
+/** A bus of its own, with one handle on it. */
+export function createLocalBus(options: LocalBusOptions): LocalBus {
+  return createHandle({
+    clock: options.clock,
+    log: options.log ?? silentLogger(),
+    payloadBytesMax: options.payloadBytesMax ?? localPayloadBytesMax,
+    subscriptions: createSubjectMap(),
+    endpoints: createSubjectMap(),
+    turn: 0,
+  });
+}
+
+/** Throws `too_large` when `payload` is larger than `bytesMax`. */
+export function checkPayload(payload: Payload, bytesMax: number, action: string): void {
+  if (payload.length > bytesMax)
+    throw new DomainError(
+      'too_large',
+      `cannot ${action}: ${payload.length} bytes in one message, at most ${bytesMax} are allowed`,
+    );
+}
+
+/** The one frame of an exchange. */
+export async function onlyReply(exchange: Exchange, subject: string): Promise<Payload> {
+  try {
+    const reply = await exchange.next();
+    if (reply !== undefined && (await exchange.next()) === undefined) return reply;
+    const count = reply === undefined ? 'no' : 'more than one';
+    throw new DomainError('internal', `cannot use the answer of ${subject}: it has ${count} frame`);
+  } finally {
+    exchange.cancel();
+  }
+}
+
+function createHandle(hub: Hub): LocalBus {
+  const subscriptions = new Set<Unsubscribe>();
+  const services = new Set<LocalService>();
+  const exchanges = new Set<OpenExchange>();
+  let open = true;
+
+  const checkOpen = (): void => {
+    if (!open) throw new DomainError('unavailable', 'cannot use the bus: it is closed');
+  };
+  const start = (subject: string, payload: Payload, options: RequestOptions): Exchange => {
+    checkOpen();
+    checkPayload(payload, hub.payloadBytesMax, `send to ${subject}`);
+    const exchange = openExchange(hub, subject, payload, options, () => exchanges.delete(exchange));
+    exchanges.add(exchange);
+    exchange.begin();
+    return exchange;
+  };
+
+  return {
+    payloadBytesMax: hub.payloadBytesMax,
+    publish(subject, payload) {
+      checkPayload(payload, hub.payloadBytesMax, `send to ${subject}`);
+      if (open) publish(hub, subject, payload);
+    },
+    subscribe(subject, handler, options) {
+      checkOpen();
+      const subscription: Subscription = { group: options?.group, handler, active: true };
+      const remove = hub.subscriptions.add(subject, subscription);
+      const unsubscribe = async (): Promise<void> => {
+        subscription.active = false;
+        remove();
+        subscriptions.delete(unsubscribe);
+      };
+      subscriptions.add(unsubscribe);
+      return unsubscribe;
+    },
+    async request(subject, payload, options) {
+      return onlyReply(start(subject, payload, options), subject);
+    },
+    requestMany: (subject, payload, options) => framesOf(() => start(subject, payload, options)),
+    async service() {
+      checkOpen();
+      const service = createService(hub, () => services.delete(service));
+      services.add(service);
+      return service;
+    },
+    connected: () => open,
+    async close() {
+      if (!open) return;
+      open = false;
+      const closed = new DomainError('unavailable', 'cannot complete the request: the bus was closed');
+      await Promise.all([...subscriptions].map((unsubscribe) => unsubscribe()));
+      for (const exchange of [...exchanges]) exchange.fail(closed);
+      await Promise.all([...services].map((service) => service.end(closed)));
+    },
+    share: () => createHandle(hub),
+  };
+}
+
+// One of several, spread evenly but in no simple rhythm, which traffic of the same rhythm could fall in with (Numerical Recipes' LCG).
+function pick<Value>(hub: Hub, values: readonly Value[]): Value {
+  hub.turn = (Math.imul(hub.turn, 1_664_525) + 1_013_904_223) >>> 0;
+  return values[(hub.turn >>> 16) % values.length]!;
+}
+
+function publish(hub: Hub, subject: string, payload: Payload): void {
+  const targets: Subscription[] = [];
+  const groups = new Map<string, Subscription[]>();
+  for (const subscription of hub.subscriptions.match(subject)) {
+    if (subscription.group === undefined) targets.push(subscription);
+    else {
+      const members = groups.get(subscription.group) ?? [];
+      members.push(subscription);
+      groups.set(subscription.group, members);
+    }
+  }
+  for (const members of groups.values()) targets.push(pick(hub, members));
+  if (targets.length > 0) queueMicrotask(() => deliver(hub, targets, subject, payload));
+}
+
+function deliver(hub: Hub, targets: readonly Subscription[], subject: string, payload: Payload): void {
+  for (const target of targets) {
+    if (!target.active) continue;
+    try {
+      target.handler(payload, subject);
+    } catch (error) {
+      hub.log.error('an event could not be handled', { subject, error: errorText(error) });
+    }
+  }
+}
+
+interface OpenExchange extends Exchange {
+  begin(): void;
+  /** Ends it at once, for both sides. */
+  fail(error: DomainError): void;
+}
+
+function openExchange(
+  hub: Hub,
+  subject: string,
+  payload: Payload,
+  options: RequestOptions,
+  onOver: () => void,
+): OpenExchange {
+  const { deadlineMs, signal } = options;
+  const gate = createCreditGate(streamWindowBytes);
+  const responder = new AbortController();
+  const undo: (() => void)[] = [];
+  const gone = (reason: string): DomainError =>
+    new DomainError('canceled', `cannot send to ${subject}: ${reason}`);
+  const queue = createFrameQueue({
+    onTake: (bytes) => gate.credit(bytes),
+    onOver() {
+      for (const run of undo) run();
+      gate.shut(gone('the requester is gone'));
+      responder.abort(gone('the requester is gone'));
+      onOver();
+    },
+  });
+  const fail = (code: 'timeout' | 'canceled' | 'unavailable', reason: string): void =>
+    queue.fail(new DomainError(code, `cannot get an answer from ${subject}: ${reason}`));
+
+  return {
+    begin() {
+      if (signal?.aborted) return fail('canceled', 'it was canceled');
+      const endpoints = hub.endpoints.match(subject);
+      if (endpoints.length === 0) return fail('unavailable', 'nobody serves it');
+      const onAbort = (): void => fail('canceled', 'it was canceled');
+      signal?.addEventListener('abort', onAbort, { once: true });
+      undo.push(
+        () => signal?.removeEventListener('abort', onAbort),
+        hub.clock.after(deadlineMs, () => fail('timeout', `no complete answer within ${deadlineMs} ms`)),
+      );
+      const endpoint = pick(hub, endpoints);
+      const send = senderOf(hub, subject, gate, queue.push);
+      const answered = Promise.resolve()
+        .then(() => endpoint.run(payload, send, { signal: responder.signal, deadlineMs }))
+        .then(
+          () => queue.end(),
+          (error: unknown) => queue.end(asDomainError(error)),
+        )
+        .finally(() => endpoint.underWay.delete(answered));
+      endpoint.underWay.set(answered, queue.fail);
+    },
+    next: queue.next,
+    cancel: () => queue.fail(gone('the requester left')),
+    fail: queue.fail,
+  };
+}
+
+// `send` of one answer: checks size, waits for credit, and now and then lets the rest of the process run.
+function senderOf(
+  hub: Hub,
+  subject: string,
+  gate: { pass(bytes: number): Promise<void> },
+  push: (frame: Payload) => void,
+): Send {
+  let sinceYield = 0;
+  return async (frame) => {
+    checkPayload(frame, hub.payloadBytesMax, `answer on ${subject}`);
+    await gate.pass(frame.length);
+    push(frame);
+    sinceYield += frame.length;
+    if (sinceYield < yieldBytes) return;
+    sinceYield = 0;
+    await new Promise<void>((resolve) => hub.clock.after(0, resolve));
+  };
+}
+
+interface LocalService extends Service {
+  /** Stops, and ends the requests under way with `error`. */
+  end(error: DomainError): Promise<void>;
+}
+
+function createService(hub: Hub, onStop: () => void): LocalService {
+  const endpoints = new Set<Endpoint>();
+  const removals: (() => void)[] = [];
+  const add = (subject: string, run: Endpoint['run']): void => {
+    const endpoint: Endpoint = { run, underWay: new Map() };
+    endpoints.add(endpoint);
+    removals.push(hub.endpoints.add(subject, endpoint));
+  };
+  const stop = async (): Promise<void> => {
+    for (const remove of removals.splice(0)) remove();
+    onStop();
+    await Promise.all([...endpoints].flatMap((endpoint) => [...endpoint.underWay.keys()]));
+  };
+  return {
+    async serve(subject, handler) {
+      add(subject, async (payload, send, context) => send(await handler(payload, context)));
+    },
+    async serveMany(subject, handler) {
+      add(subject, handler);
+    },
+    stop,
+    async end(error) {
+      const stopped = stop();
+      for (const endpoint of endpoints) for (const fail of [...endpoint.underWay.values()]) fail(error);
+      await stopped;
+    },
+  };
+}
