@@ -1,6 +1,7 @@
 // The query engine: text -> AST (cached) -> plan -> operators -> result. With a SeriesSource it evaluates everything itself; with
 // a FragmentRunner it sends fragments to the shards and merges what comes back. It knows no network and no storage.
 
+import type { Hasher } from '../codec/hash.ts';
 import { Annotations } from '../model/annotations.ts';
 import { DomainError } from '../model/errors.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -43,6 +44,8 @@ export interface EngineOptions {
   readonly features?: ParseOptions;
   readonly source?: SeriesSource;
   readonly fragments?: FragmentRunner;
+  /** Needed by limit_ratio alone, which fails without it. */
+  readonly hasher?: Hasher;
   /** With a clock long queries give way to other work of the process, their own cancellation among it. */
   readonly clock?: Clock;
 }
@@ -88,7 +91,7 @@ export function createEngine(options: EngineOptions): Engine {
     const { node, shared } = planQuery(expr, query.query, grid, options);
     refuseType(node, instant);
     const annotations = new Annotations();
-    const { source, fragments } = options;
+    const { source, fragments, hasher } = options;
     const context: ExecContext = openExecution(
       {
         budget,
@@ -96,6 +99,7 @@ export function createEngine(options: EngineOptions): Engine {
         lookbackMs: query.lookbackMs ?? options.lookbackMs,
         ...(source === undefined ? {} : { source }),
         ...(fragments === undefined ? {} : { fragments }),
+        ...(hasher === undefined ? {} : { hasher }),
       },
       shared,
     );

@@ -48,13 +48,14 @@ async function openAggregation(
   grid: StepRange,
   context: ExecContext,
 ): Promise<Aggregation> {
-  const { op, grouping, without, param } = node;
+  const { op, grouping, without, param, where } = node;
+  const { budget, hasher } = context;
+  const spec = { op, grouping, without, where, budget, ...(hasher === undefined ? {} : { hasher }) };
+  if (param === undefined) return createAggregation(spec, grid);
   if (op === 'count_values') {
-    if (param?.kind !== 'string')
+    if (param.kind !== 'string')
       throw new DomainError('internal', 'cannot count values: the label is no string');
-    return createAggregation({ op, grouping: [...grouping], without, paramText: param.value }, grid);
+    return createAggregation({ ...spec, paramText: param.value }, grid);
   }
-  if (param === undefined) return createAggregation({ op, grouping: [...grouping], without }, grid);
-  const paramValues = await context.scalar(param, grid);
-  return createAggregation({ op, grouping: [...grouping], without, paramValues }, grid);
+  return createAggregation({ ...spec, paramValues: await context.scalar(param, grid) }, grid);
 }

@@ -1,5 +1,6 @@
 // The one place that says how each plan node runs: one switch for vectors, one for scalars.
 
+import type { Hasher } from '../../codec/hash.ts';
 import type { Annotations } from '../../model/annotations.ts';
 import { DomainError } from '../../model/errors.ts';
 import type { QueryBudget } from '../budget.ts';
@@ -33,6 +34,7 @@ export interface ExecOptions {
   readonly budget: QueryBudget;
   readonly annotations: Annotations;
   readonly lookbackMs: number;
+  readonly hasher?: Hasher;
 }
 
 /** Opens an evaluation; `plan` is looked through once for parts that occur more than once and then run once. */

@@ -4,6 +4,7 @@ import { DomainError } from '../../model/errors.ts';
 import { isPerSample } from '../plan/functions.ts';
 import { type CallNode, nodeType, type PlanNode } from '../plan/nodes.ts';
 import { type StepBatch, type StepRange, stepCount } from '../source.ts';
+import { warn } from './aggregation.ts';
 import { collect, type ExecContext, release } from './context.ts';
 import { applyVectorFunction, type FunctionArgument, scalarOf } from './elementwise.ts';
 import { mapSamples } from './plain-operators.ts';
@@ -37,8 +38,8 @@ export async function* streamCall(
     return;
   }
   if (node.func.startsWith('sort') && grid.start !== grid.end) {
-    const text = `PromQL warning: sort is ineffective for range queries since results are always ordered by labels (${node.where})`;
-    context.annotations.add({ level: 'warning', text });
+    const text = 'sort is ineffective for range queries since results are always ordered by labels';
+    warn(context.annotations, text, node.where);
   }
   const batches = await collect(context.stream(input, grid), steps, context.budget);
   yield apply(concatBatches(batches, steps));

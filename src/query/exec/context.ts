@@ -1,6 +1,7 @@
 // What every operator of one evaluation shares, and the contract between operators: a vector is a stream of step batches over
 // the asked grid, each series in exactly one batch.
 
+import type { Hasher } from '../../codec/hash.ts';
 import type { Annotations } from '../../model/annotations.ts';
 import { DomainError } from '../../model/errors.ts';
 import type { QueryBudget } from '../budget.ts';
@@ -21,6 +22,8 @@ export interface ExecContext {
   readonly budget: QueryBudget;
   readonly annotations: Annotations;
   readonly lookbackMs: number;
+  /** Only limit_ratio needs it. */
+  readonly hasher?: Hasher;
   /** Streams a vector node; operators reach their children through it. */
   stream(node: PlanNode, grid: StepRange): AsyncIterable<StepBatch>;
   /** A scalar node's value at each step. */

@@ -15,6 +15,7 @@ import {
 import { namesUnique } from '../plan/names.ts';
 import type { RangeFunctionNode, RangeSelectNode, SubqueryNode } from '../plan/nodes.ts';
 import { type StepBatch, type StepRange, stepCount } from '../source.ts';
+import { inform, warnQuantile } from './aggregation.ts';
 import { checkGrid, type ExecContext, lastStep } from './context.ts';
 import { streamRaw } from './remote.ts';
 import { Rows } from './rows.ts';
@@ -108,16 +109,7 @@ async function openRow(
 
 function noteQuantiles(node: RangeFunctionNode, quantiles: Float64Array, context: ExecContext): void {
   for (const quantile of quantiles) {
-    if (quantile >= 0 && quantile <= 1) continue;
-    const shown = Number.isFinite(quantile)
-      ? String(quantile)
-      : quantile > 0
-        ? '+Inf'
-        : quantile < 0
-          ? '-Inf'
-          : 'NaN';
-    const text = `PromQL warning: quantile value should be between 0 and 1, got ${shown} (${node.where})`;
-    context.annotations.add({ level: 'warning', text });
+    if (!(quantile >= 0 && quantile <= 1)) warnQuantile(context.annotations, quantile, node.where);
   }
 }
 
@@ -225,8 +217,6 @@ function noteCounter(state: RowState, labels: Labels): void {
   if (name === state.lastName || name === '') return;
   state.lastName = name;
   if (/(_total|_sum|_count|_bucket)$/.test(name)) return;
-  state.context.annotations.add({
-    level: 'info',
-    text: `PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)} (${state.node.where})`,
-  });
+  const text = `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)}`;
+  inform(state.context.annotations, text, state.node.where);
 }

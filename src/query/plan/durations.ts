@@ -49,7 +49,7 @@ function secondsOf(expr: Expr, grid: StepRange): number {
     case '%':
       if (right === 0) throw refused(expr, 'modulo by zero');
       return (left ?? 0) % right;
-    case '^':
+    default:
       return (left ?? 0) ** right;
   }
 }

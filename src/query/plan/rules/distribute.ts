@@ -6,9 +6,6 @@ import { isPerSample } from '../functions.ts';
 import { dropsName, namesUnique } from '../names.ts';
 import { type AggregateNode, mapChildren, nodeType, type PlanNode, type RemoteNode } from '../nodes.ts';
 
-/** Aggregations that select input series: the best of all are among the best of each shard. */
-const PRESELECTING: ReadonlySet<AggregateOperator> = new Set(['topk', 'bottomk']);
-
 /** Rewrites a plan for a querier; `distributes` says which aggregations have mergeable partial states. */
 export function distribute(node: PlanNode, distributes: (op: AggregateOperator) => boolean): PlanNode {
   if (node.kind === 'range-select') return remote(node, false);
@@ -36,7 +33,6 @@ function aggregate(op: AggregateOperator, input: PlanNode): AggregateNode {
 function distributeAggregate(node: AggregateNode, distributes: (op: AggregateOperator) => boolean): PlanNode {
   const local =
     perSeries(node.input) && !risksEqual(node.input) && (node.param === undefined || onShard(node.param));
-  if (local && PRESELECTING.has(node.op)) return Object.freeze({ ...node, input: remote(node, false) });
   if (local && distributes(node.op)) {
     const partial: AggregateNode = Object.freeze({ ...node, stage: 'partial' });
     return Object.freeze({ ...node, stage: 'merge', input: remote(partial, false) });
