@@ -159,7 +159,8 @@ export class DurationParser {
   }
 
   #inRange(literal: NumberLiteral, place: Position): NumberLiteral {
-    if (Math.abs(literal.value) > SECONDS_MAX) return this.#tokens.fail(place, 'duration out of range');
+    // NaN is refused too; Prometheus takes it for minus 292 years.
+    if (!(Math.abs(literal.value) <= SECONDS_MAX)) return this.#tokens.fail(place, 'duration out of range');
     return literal;
   }
 

@@ -148,10 +148,18 @@ export class ExpressionParser {
       labels = parseGroupingLabels(tokens);
       if (tokens.tryTake('keyword', 'group_left') !== undefined) card = 'many-to-one';
       else if (tokens.tryTake('keyword', 'group_right') !== undefined) card = 'one-to-many';
-      if (card !== 'one-to-one' && tokens.isNext('punctuation', '(')) include = parseGroupingLabels(tokens);
+      if (card !== 'one-to-one') include = this.#include();
     }
     const matching = { card, on: on !== undefined, labels, include, ...this.#fills() };
     return { returnBool, matching };
+  }
+
+  // Labels after group_left or group_right: none when what follows goes on with the expression.
+  #include(): readonly string[] {
+    const { kind, word } = this.#tokens.peek();
+    const isFill = kind === 'keyword' && word.startsWith('fill');
+    const isLabels = kind === 'punctuation' && word === '(';
+    return isLabels || !(isFill || this.#isExpressionStart()) ? parseGroupingLabels(this.#tokens) : [];
   }
 
   #fills(): Pick<VectorMatching, 'fillLeft' | 'fillRight'> {

@@ -59,7 +59,7 @@ export function exprToJson(expr: Expr): JsonValue {
     case 'number':
       return { type: 'numberLiteral', val: formatFloat(expr.value) };
     case 'string':
-      return { type: 'stringLiteral', val: expr.value };
+      return { type: 'stringLiteral', val: expr.value.toWellFormed() };
     case 'paren':
       return { expr: exprToJson(expr.expr), type: 'parenExpr' };
     case 'unary':
@@ -128,5 +128,5 @@ function selectorJson(selector: VectorSelector): { readonly [key: string]: JsonV
 }
 
 function matcherJson({ name, op, value }: Matcher): JsonValue {
-  return { name, type: op, value };
+  return { name: name.toWellFormed(), type: op, value: value.toWellFormed() };
 }
