@@ -60,8 +60,7 @@ export function memorySource(bytes: Uint8Array, what: string): ByteSource {
   return {
     size: bytes.length,
     what,
-    read: (offset, length) =>
-      Promise.resolve(exactly(bytes.subarray(offset, offset + length), length, what, offset)),
+    read: async (offset, length) => exactly(bytes.subarray(offset, offset + length), length, what, offset),
     close: () => Promise.resolve(),
   };
 }
