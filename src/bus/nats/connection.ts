@@ -55,8 +55,6 @@ export interface NatsLink {
   openMailbox(handler: MailboxHandler): Mailbox;
   /** Sends, or throws `unavailable` while the connection is down: nothing is queued for later. */
   send(subject: string, payload: Uint8Array, options?: { reply?: string; headers?: MsgHdrs }): void;
-  /** Resolves when the connection is up; rejects with the signal's reason. */
-  untilConnected(signal: AbortSignal): Promise<void>;
   /** Calls `listener` each time the connection broke or came back. Returns what stops it. */
   onStatus(listener: (up: boolean) => void): () => void;
   close(): Promise<void>;
@@ -170,7 +168,7 @@ export async function connectNats(config: NatsConfig): Promise<NatsLink> {
 function makeLink(
   connection: NatsConnection,
   serverPayloadBytesMax: number,
-  { clock, log, servers }: NatsConfig,
+  { log, servers }: NatsConfig,
 ): NatsLink {
   const inbox = createInbox();
   const mailboxes = new Map<string, MailboxHandler>();
@@ -196,13 +194,20 @@ function makeLink(
       else if (message.reply) tellGone(connection, message);
     },
   });
+  const onDown = (): void => {
+    if (!state.up) return;
+    state.up = false;
+    for (const handler of [...mailboxes.values()]) guarded(() => handler.onDisconnect());
+    for (const listener of [...listeners]) guarded(() => listener(false));
+  };
+  void connection.closed().then((error) => {
+    if (!state.closed) report('the connection to NATS is closed for good', error ?? 'no reason given');
+    onDown();
+  });
   void followStatus(connection, {
     onDown() {
-      if (!state.up) return;
-      state.up = false;
       log.warn('the connection to NATS is down', { servers });
-      for (const handler of [...mailboxes.values()]) guarded(() => handler.onDisconnect());
-      for (const listener of [...listeners]) guarded(() => listener(false));
+      onDown();
     },
     onUp() {
       state.up = true;
@@ -215,7 +220,7 @@ function makeLink(
   const link: NatsLink = {
     connection,
     serverPayloadBytesMax,
-    connected: () => state.up && !state.closed,
+    connected: () => state.up && !connection.isClosed(),
     openMailbox(handler) {
       const subject = `${inbox}.${(state.next++).toString(36)}`;
       mailboxes.set(subject, handler);
@@ -225,10 +230,6 @@ function makeLink(
       if (!link.connected()) throw connectionDown(subject);
       connection.publish(subject, payload, options);
     },
-    async untilConnected(signal) {
-      signal.throwIfAborted();
-      while (!link.connected()) await sleep(clock, 50, signal);
-    },
     onStatus(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -237,8 +238,8 @@ function makeLink(
       if (state.closed) return;
       if (state.up) await connection.flush().catch(() => undefined);
       state.closed = true;
-      for (const handler of [...mailboxes.values()]) guarded(() => handler.onDisconnect());
       await connection.close();
+      onDown();
     },
   };
   return link;

@@ -3,8 +3,8 @@
 // (a silent retry would reorder pipelined appends). Replies are outside input: fields are picked and checked one by one.
 
 import type { Msg } from 'nats';
-import { DomainError, type ErrorCode } from '../../model/errors.ts';
-import type { Clock } from '../../platform/clock.ts';
+import { asDomainError, DomainError, type ErrorCode } from '../../model/errors.ts';
+import { type Clock, sleep } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { LogBounds } from '../durable-log.ts';
 import { headersOf, isNoResponders, type NatsLink } from './connection.ts';
@@ -20,6 +20,8 @@ export interface JetstreamContext {
 export type Json = Readonly<Record<string, unknown>>;
 
 const apiTimeoutMs = 5_000;
+const ensureMsMax = 30_000;
+const ensureRetryMs = 500;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -87,6 +89,7 @@ export function exchange(
 }
 
 const codeOfError: Readonly<Record<number, ErrorCode>> = {
+  10005: 'unavailable', // no suitable peers: servers are missing right now
   10008: 'unavailable', // JetStream temporarily unavailable
   10014: 'not_found', // consumer
   10023: 'full', // insufficient resources
@@ -153,15 +156,39 @@ export async function streamBounds(context: JetstreamContext, stream: string): P
   return { first, last, bytes: numberField(state, 'bytes') };
 }
 
-/** Creates a stream unless there is one of that name, whatever its configuration. Errors: `unavailable`, `full`. */
-export async function ensureStream(context: JetstreamContext, stream: string, config: Json): Promise<void> {
+async function createUnlessThere(context: JetstreamContext, stream: string, config: Json): Promise<void> {
   try {
     await jetstreamApi(context, `STREAM.INFO.${stream}`);
   } catch (error) {
-    if (!(error instanceof DomainError) || error.code !== 'not_found') throw error;
-    context.log.info('creating a JetStream stream', { stream, replicas: config['num_replicas'] });
+    if (asDomainError(error).code !== 'not_found') throw error;
+    context.log.info('creating a JetStream stream', { stream });
     await jetstreamApi(context, `STREAM.CREATE.${stream}`, { name: stream, ...config });
   }
+}
+
+/**
+ * Creates a stream unless there is one of that name, whatever its configuration. A cluster that is just starting gets half a
+ * minute to have its leaders and enough servers. Errors: `unavailable`, `full`.
+ */
+export async function ensureStream(context: JetstreamContext, stream: string, config: Json): Promise<void> {
+  const { clock, log } = context;
+  const end = clock.monotonic() + ensureMsMax;
+  for (;;) {
+    try {
+      await createUnlessThere(context, stream, config);
+      return;
+    } catch (error) {
+      const { code, message } = asDomainError(error);
+      if (code !== 'unavailable' || clock.monotonic() >= end) throw error;
+      log.warn('JetStream is not ready yet, trying again', { stream, error: message });
+      await sleep(clock, ensureRetryMs);
+    }
+  }
+}
+
+/** Whether a stored message's raw headers carry this Nats-Msg-Id. */
+export function isMessageId(headerText: string, id: string): boolean {
+  return headerText.split('\r\n').includes(`Nats-Msg-Id: ${id}`);
 }
 
 /** The newest message of one subject, asked from the stream's leader; undefined when there is none. */

@@ -31,6 +31,8 @@ export interface WriteOptions {
   readonly isDeletion?: boolean;
   /** The same write sent again has the same id and counts once. */
   readonly id?: string;
+  /** Milliseconds to wait for the acknowledgement; default 3 s. */
+  readonly timeoutMs?: number;
 }
 
 const writeTimeoutMs = 3_000;
@@ -52,7 +54,10 @@ export function writeKey(
   if (options.ttlMs !== undefined) headers['Nats-TTL'] = `${Math.ceil(options.ttlMs / 1_000)}s`;
   if (options.isDeletion) headers['KV-Operation'] = 'DEL';
   if (options.id !== undefined) headers['Nats-Msg-Id'] = options.id;
-  return publishAcked(bucket.context, bucket.root + key, value, { headers, timeoutMs: writeTimeoutMs });
+  return publishAcked(bucket.context, bucket.root + key, value, {
+    headers,
+    timeoutMs: options.timeoutMs ?? writeTimeoutMs,
+  });
 }
 
 /** Deletes a key, with `expected` only if it still has this revision; the marker itself goes after a minute. */

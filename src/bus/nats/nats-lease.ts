@@ -4,7 +4,11 @@
 import { nuid } from 'nats';
 import { asDomainError, DomainError } from '../../model/errors.ts';
 import type { Lease } from '../directory.ts';
+import { isMessageId, lastMessageOf } from './jetstream-api.ts';
 import { type Bucket, createKey, deleteKey, writeKey } from './kv-bucket.ts';
+
+/** Milliseconds one attempt to renew waits for its acknowledgement, at most a quarter of the time to live. */
+const renewalMsMax = 3_000;
 
 interface LeaseEntry {
   readonly key: string;
@@ -99,6 +103,28 @@ class LeaseHolder {
     });
   }
 
+  /**
+   * After a conflict: whether the key's last message is this very renewal, stored by an attempt whose acknowledgement was lost.
+   * If it is another's, the lease is lost; if nobody can tell right now, the renewal is tried again.
+   */
+  async #recognise(id: string): Promise<boolean> {
+    const { context, stream, root } = this.#bucket;
+    try {
+      const last = await lastMessageOf(context, stream, root + this.#entry.key);
+      if (last && isMessageId(last.headerText, id)) {
+        this.#revision = last.sequence;
+        return true;
+      }
+      this.#lose('another took it, or it expired');
+    } catch (error) {
+      context.log.warn('cannot tell whether a lease was renewed', {
+        key: this.#entry.key,
+        error: asDomainError(error).message,
+      });
+    }
+    return false;
+  }
+
   async #renew(): Promise<void> {
     const { key, value, ttlMs } = this.#entry;
     this.#renewal ??= { id: nuid.next(), sentAt: this.#bucket.context.clock.monotonic() };
@@ -108,11 +134,13 @@ class LeaseHolder {
         expected: this.#revision,
         ttlMs,
         id,
+        timeoutMs: Math.min(renewalMsMax, ttlMs / 4),
       });
     } catch (error) {
-      if (asDomainError(error).code === 'conflict') this.#lose('another took it, or it expired');
-      else this.#scheduleRenewal(ttlMs / 12);
-      return;
+      if (asDomainError(error).code !== 'conflict' || !(await this.#recognise(id))) {
+        this.#scheduleRenewal(ttlMs / 12);
+        return;
+      }
     }
     if (this.#isOver) return;
     this.#validFrom = sentAt;
