@@ -2,7 +2,10 @@
 // credit. Payloads are bytes; what they mean is the catalogue's (contract.ts). Correctness may rely only on this: a request
 // ends in a reply or in an error (deadline, no responder, canceled). Events may be lost, doubled or reordered.
 
-/** Payload handed over by the sender; it must not change it afterwards, and the receiver must not change it either. */
+/**
+ * Payload handed over by the sender; it must not change it afterwards, and the receiver must not change it either. A reply or
+ * frame that spans its whole ArrayBuffer is given away for good (between threads the buffer is transferred): never send it twice.
+ */
 export type Payload = Uint8Array;
 
 /** Stops a subscription or service; resolves when no handler of it runs any more. */
