@@ -1,0 +1,220 @@
+// Compares an answer with what an `eval` expects. Every function returns what differs as a sentence, or undefined.
+
+import { compareLabels, type Labels, labelsKey, labelsText } from '../../src/model/labels.ts';
+import { isStaleAt } from '../../src/model/samples.ts';
+import type { QueryResult, QueryValue } from '../../src/query/result.ts';
+import type { StepBatch, StepRange } from '../../src/query/source.ts';
+import type { EvalCommand, Expectation } from './script.ts';
+import type { SequenceValue } from './series.ts';
+
+/** Relative error allowed. */
+const EPSILON = 1e-6;
+const MIN_NORMAL = 2 ** -1022;
+
+/** A series with its points in time order. */
+interface Points {
+  readonly labels: Labels;
+  readonly times: readonly number[];
+  readonly values: readonly number[];
+  readonly stale: readonly boolean[];
+}
+
+/** What differs between an answer and the expectation. */
+export function compareValue(command: EvalCommand, value: QueryValue): string | undefined {
+  switch (value.type) {
+    case 'scalar':
+      return compareScalar(command, value.value);
+    case 'string':
+      if (command.text === value.value) return undefined;
+      return `expected string ${JSON.stringify(command.text)} but got ${JSON.stringify(value.value)}`;
+    case 'vector':
+      return compareVector(
+        command,
+        batchPoints(value.batch, { start: value.timestamp, end: value.timestamp, step: 0 }),
+      );
+    case 'matrix':
+      return compareMatrix(command, batchPoints(value.batch, value.range));
+    case 'raw-matrix':
+      return compareMatrix(command, value.series.map(rawPoints));
+  }
+}
+
+/** The answer of a range query at one of its steps against the expectation of the instant query. */
+export function compareStep(command: EvalCommand, value: QueryValue, timeMs: number): string | undefined {
+  if (value.type !== 'matrix') return `expected a matrix in range mode but got ${value.type}`;
+  const series = batchPoints(value.batch, value.range);
+  const order = unsorted(series);
+  if (order !== undefined) return order;
+  const at = series.flatMap(({ labels, times, values, stale }) => {
+    const index = times.indexOf(timeMs);
+    if (index < 0) return [];
+    return [{ labels, times: [timeMs], values: [values[index] as number], stale: [stale[index] as boolean] }];
+  });
+  if (command.scalar === undefined) return compareVector(command, at);
+  return compareScalar(command, at[0]?.values[0] ?? Number.POSITIVE_INFINITY);
+}
+
+/** What differs between the notes of an answer and the expectation. */
+export function compareNotes(command: EvalCommand, result: QueryResult): string | undefined {
+  for (const [level, wanted, unwanted] of [
+    ['warning', 'warn', 'no_warn'],
+    ['info', 'info', 'no_info'],
+  ] as const) {
+    const found = result.annotations.filter((note) => note.level === level).map(({ text }) => text);
+    const expects = command.expects.get(wanted) ?? [];
+    const difference = compareTexts(expects, found, wanted);
+    if (difference !== undefined) return difference;
+    if (command.expects.has(unwanted) && found.length > 0)
+      return `unexpected ${wanted} ${JSON.stringify(found)}`;
+  }
+  return undefined;
+}
+
+/** Whether a failure is the expected one. */
+export function compareFailure(command: EvalCommand, message: string): string | undefined {
+  const wanted = command.expects.get('fail')?.[0];
+  if (wanted === undefined) return `query failed: ${message}`;
+  return wanted.matches(message) ? undefined : `expected error ${wanted.text} but got: ${message}`;
+}
+
+function compareTexts(
+  expects: readonly Expectation[],
+  found: readonly string[],
+  kind: string,
+): string | undefined {
+  if (expects.length === 0) return undefined;
+  const missing = expects.find((expected) => !found.some((text) => expected.matches(text)));
+  if (missing !== undefined) return `expected ${kind} ${missing.text} but got ${JSON.stringify(found)}`;
+  const extra = found.find((text) => !expects.some((expected) => expected.matches(text)));
+  return extra === undefined ? undefined : `unexpected ${kind} ${JSON.stringify(extra)}`;
+}
+
+function compareScalar(command: EvalCommand, value: number): string | undefined {
+  if (command.scalar === undefined) return `expected series but got scalar ${value}`;
+  return almostEqual(command.scalar, value)
+    ? undefined
+    : `expected scalar ${command.scalar} but got ${value}`;
+}
+
+function compareVector(command: EvalCommand, found: readonly Points[]): string | undefined {
+  if (command.scalar !== undefined) return 'expected a scalar but got a vector';
+  const isOrdered = command.expects.has('ordered');
+  const seen = new Set<string>();
+  for (const [index, { labels, values, stale }] of found.entries()) {
+    const name = labelsText(labels);
+    const expected = command.expected.get(labelsKey(labels));
+    if (expected === undefined) return `unexpected ${name} with value ${values[0]}`;
+    if (isOrdered && expected.place !== index + 1) {
+      return `expected ${name} at place ${expected.place} but it was at ${index + 1}`;
+    }
+    const wanted = expected.values[0] ?? { kind: 'omitted' };
+    if (!matchesValue(wanted, values[0] as number, stale[0] as boolean)) {
+      return `expected ${describe(wanted)} for ${name} but got ${values[0]}`;
+    }
+    seen.add(labelsKey(labels));
+  }
+  return missing(command, seen);
+}
+
+function compareMatrix(command: EvalCommand, found: readonly Points[]): string | undefined {
+  if (command.expects.has('ordered')) return 'expected ordered result, but query returned a matrix';
+  if (command.scalar !== undefined) return 'expected a scalar but got a matrix';
+  const order = unsorted(found);
+  if (order !== undefined) return order;
+  const seen = new Set<string>();
+  for (const points of found) {
+    const name = labelsText(points.labels);
+    const expected = command.expected.get(labelsKey(points.labels));
+    if (expected === undefined) return `unexpected ${name} with ${pointsText(points)}`;
+    const difference = comparePoints(command, expected.values, points);
+    if (difference !== undefined) return `${name}: ${difference} (got ${pointsText(points)})`;
+    seen.add(labelsKey(points.labels));
+  }
+  return missing(command, seen);
+}
+
+function comparePoints(
+  command: EvalCommand,
+  values: readonly SequenceValue[],
+  points: Points,
+): string | undefined {
+  let next = 0;
+  for (const [index, wanted] of values.entries()) {
+    const time = command.startMs + index * command.stepMs;
+    if (time > command.endMs) return `expected ${values.length} points, more than the range has`;
+    if (wanted.kind === 'omitted') continue;
+    if (points.times[next] !== time) return `expected ${describe(wanted)} at ${time} but got none there`;
+    if (!matchesValue(wanted, points.values[next] as number, points.stale[next] as boolean)) {
+      return `expected ${describe(wanted)} at ${time} but got ${points.values[next]}`;
+    }
+    next++;
+  }
+  return next < points.times.length ? `got a point at ${points.times[next]} that is not expected` : undefined;
+}
+
+function missing(command: EvalCommand, seen: ReadonlySet<string>): string | undefined {
+  for (const [key, { labels }] of command.expected) {
+    if (!seen.has(key)) return `expected ${labelsText(labels)} was not found`;
+  }
+  return undefined;
+}
+
+function unsorted(series: readonly Points[]): string | undefined {
+  for (let i = 1; i < series.length; i++) {
+    const before = (series[i - 1] as Points).labels;
+    const after = (series[i] as Points).labels;
+    if (compareLabels(before, after) > 0) {
+      return `matrix is not sorted: ${labelsText(before)} stands before ${labelsText(after)}`;
+    }
+  }
+  return undefined;
+}
+
+function batchPoints(batch: StepBatch, range: StepRange): Points[] {
+  const bits = new Uint32Array(batch.values.buffer, batch.values.byteOffset, 2 * batch.values.length);
+  return batch.labels.flatMap((labels, row) => {
+    const times: number[] = [];
+    const values: number[] = [];
+    const stale: boolean[] = [];
+    for (let step = 0; step < batch.steps; step++) {
+      const index = row * batch.steps + step;
+      if (batch.present[index] !== 1) continue;
+      times.push(range.start + step * range.step);
+      values.push(batch.values[index] as number);
+      stale.push(isStaleAt(bits, index));
+    }
+    return times.length === 0 ? [] : [{ labels, times, values, stale }];
+  });
+}
+
+function rawPoints(series: { labels: Labels; timestamps: Float64Array; values: Float64Array }): Points {
+  const { labels, timestamps, values } = series;
+  const bits = new Uint32Array(values.buffer, values.byteOffset, 2 * values.length);
+  const stale = [...values].map((_, index) => isStaleAt(bits, index));
+  return { labels, times: [...timestamps], values: [...values], stale };
+}
+
+function matchesValue(wanted: SequenceValue, value: number, isStale: boolean): boolean {
+  if (wanted.kind === 'stale') return isStale;
+  return wanted.kind === 'float' && !isStale && almostEqual(wanted.value, value);
+}
+
+/** Equal up to a relative error; NaN equals NaN. */
+export function almostEqual(a: number, b: number): boolean {
+  if (Number.isNaN(a) && Number.isNaN(b)) return true;
+  if (a === b) return true;
+  const sum = Math.abs(a) + Math.abs(b);
+  const difference = Math.abs(a - b);
+  if (a === 0 || b === 0 || sum < MIN_NORMAL) return difference < EPSILON * MIN_NORMAL;
+  return difference / Math.min(sum, Number.MAX_VALUE) < EPSILON;
+}
+
+function describe(value: SequenceValue): string {
+  if (value.kind === 'float') return String(value.value);
+  return value.kind === 'histogram' ? `histogram ${JSON.stringify(value.base)}` : value.kind;
+}
+
+function pointsText({ times, values }: Points): string {
+  const shown = times.slice(0, 12).map((time, index) => `${values[index]}@${time}`);
+  return `[${shown.join(' ')}${times.length > 12 ? ` ... ${times.length} points` : ''}]`;
+}
