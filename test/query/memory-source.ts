@@ -2,20 +2,23 @@
 
 import { type Labels, labelsOf, labelValue } from '../../src/model/labels.ts';
 import type { Matcher } from '../../src/model/matcher.ts';
-import { growColumns, type SampleColumns } from '../../src/model/samples.ts';
+import { growColumns, type SampleColumns, STALE_NAN_HIGH, STALE_NAN_LOW } from '../../src/model/samples.ts';
 import type { SeriesSource } from '../../src/query/source.ts';
+
+/** Stands for a staleness marker, whose bits a plain number would not keep. */
+export const STALE = 'stale';
 
 /** One series in memory. */
 export interface MemorySeries {
   readonly labels: Labels;
   readonly timestamps: readonly number[];
-  readonly values: readonly number[];
+  readonly values: readonly (number | typeof STALE)[];
 }
 
 /** Makes a series: one value every `step` ms from `start`; undefined leaves a gap. */
 export function series(
   labels: Record<string, string>,
-  values: readonly (number | undefined)[],
+  values: readonly (number | typeof STALE | undefined)[],
   step = 60_000,
   start = 0,
 ): MemorySeries {
@@ -23,7 +26,7 @@ export function series(
   return {
     labels: labelsOf(labels),
     timestamps: there.map(([t]) => t),
-    values: there.map(([, v]) => v as number),
+    values: there.map(([, v]) => v as number | typeof STALE),
   };
 }
 
@@ -51,7 +54,11 @@ export function memorySource(all: readonly MemorySeries[], batchSize = 3): Serie
               if (t < start || t > end) continue;
               growColumns(target, target.count + 1);
               target.timestamps[target.count] = t;
-              target.values[target.count] = values[i]!;
+              const value = values[i]!;
+              if (value === STALE) {
+                target.bits[2 * target.count] = STALE_NAN_LOW;
+                target.bits[2 * target.count + 1] = STALE_NAN_HIGH;
+              } else target.values[target.count] = value;
               target.count++;
             }
           },

@@ -14,7 +14,7 @@ import {
 } from '../kernels/window.ts';
 import { namesUnique } from '../plan/names.ts';
 import type { RangeFunctionNode, RangeSelectNode, SubqueryNode } from '../plan/nodes.ts';
-import { type StepBatch, type StepRange, stepCount } from '../source.ts';
+import { type SeriesBatch, type StepBatch, type StepRange, stepCount } from '../source.ts';
 import { inform, warnQuantile } from './aggregation.ts';
 import { checkGrid, type ExecContext, lastStep } from './context.ts';
 import { streamRaw } from './remote.ts';
@@ -122,17 +122,33 @@ async function* overSource(
   const start = state.job.end - input.rangeMs + 1;
   const end = (input.at ?? lastStep(grid)) - input.offsetMs;
   if (input.rangeMs <= 0) return;
+  const scan = { start, end, next: 0 };
   for await (const batch of readSeries({ matchers: input.matchers, start, end }, context)) {
-    for (let i = 0; i < batch.labels.length; i++) {
-      state.rows.open(batch.labels.length - i);
-      batch.read(i, start, end, state.columns);
-      context.budget.samplesRead += state.columns.count;
-      const full = evaluate(state, batch.labels[i]!);
-      if (full !== undefined) yield full;
+    scan.next = 0;
+    while (scan.next < batch.labels.length) {
+      const part = evaluateSome(state, batch, scan);
+      if (part !== undefined) yield part;
     }
-    const rest = state.rows.take();
-    if (rest !== undefined) yield rest;
   }
+}
+
+// Evaluates series of a batch until the chunk is full or the batch is done. A plain function: loops inside generators are slow.
+function evaluateSome(
+  state: RowState,
+  batch: SeriesBatch,
+  scan: { start: number; end: number; next: number },
+): StepBatch | undefined {
+  const { labels } = batch;
+  const { budget } = state.context;
+  while (scan.next < labels.length) {
+    const index = scan.next++;
+    state.rows.open(labels.length - index);
+    batch.read(index, scan.start, scan.end, state.columns);
+    budget.samplesRead += state.columns.count;
+    const full = evaluate(state, labels[index]!);
+    if (full !== undefined) return full;
+  }
+  return state.rows.take();
 }
 
 async function* overRaw(

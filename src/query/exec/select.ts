@@ -1,8 +1,8 @@
 // Instant selectors over a series source: decode a series' columns once, look up every step.
 
 import { DomainError } from '../../model/errors.ts';
-import { sampleColumns } from '../../model/samples.ts';
-import { selectInstants } from '../kernels/select.ts';
+import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
+import { type SelectJob, selectInstants } from '../kernels/select.ts';
 import { namesUnique } from '../plan/names.ts';
 import type { SelectNode } from '../plan/nodes.ts';
 import {
@@ -31,37 +31,67 @@ export async function* streamSelect(
   const step = node.at === undefined ? grid.step : 0;
   const start = reference - lookbackMs + 1;
   const end = (node.at ?? lastStep(grid)) - node.offsetMs;
-  const columns = sampleColumns(COLUMNS_START);
   const rows = new Rows(steps, budget);
-  const distinct = node.timestamps && !namesUnique(node) ? new DistinctLabels() : undefined;
-  const job = {
-    reference,
-    step,
-    steps,
-    lookback: lookbackMs,
-    output: rows.values,
-    present: rows.present,
-    offset: 0,
+  const scan: Scan = {
+    node,
+    context,
+    rows,
+    columns: sampleColumns(COLUMNS_START),
+    job: {
+      reference,
+      step,
+      steps,
+      lookback: lookbackMs,
+      output: rows.values,
+      present: rows.present,
+      offset: 0,
+    },
+    distinct: node.timestamps && !namesUnique(node) ? new DistinctLabels() : undefined,
+    start,
+    end,
+    next: 0,
   };
   for await (const batch of readSeries({ matchers: node.matchers, start, end }, context)) {
-    for (let i = 0; i < batch.labels.length; i++) {
-      rows.open(batch.labels.length - i);
-      batch.read(i, start, end, columns);
-      budget.samplesRead += columns.count;
-      job.output = rows.values;
-      job.present = rows.present;
-      job.offset = rows.offset;
-      if (selectInstants(columns, job, node.timestamps) === 0) continue;
-      const labels = node.timestamps ? dropMetadataLabels(batch.labels[i]!) : batch.labels[i]!;
-      distinct?.add(labels);
-      if (rows.keep(labels)) {
-        const full = rows.take();
-        if (full !== undefined) yield full;
-      }
+    scan.next = 0;
+    while (scan.next < batch.labels.length) {
+      const part = selectSome(scan, batch);
+      if (part !== undefined) yield part;
     }
-    const rest = rows.take();
-    if (rest !== undefined) yield rest;
   }
+}
+
+/** The state of one selector: reused columns and the rows they fill; `next` is the next series of the batch. */
+interface Scan {
+  readonly node: SelectNode;
+  readonly context: ExecContext;
+  readonly rows: Rows;
+  readonly columns: SampleColumns;
+  readonly job: SelectJob;
+  readonly distinct: DistinctLabels | undefined;
+  readonly start: number;
+  readonly end: number;
+  next: number;
+}
+
+// Looks up series of a batch until the chunk is full or the batch is done. A plain function: loops inside generators are slow.
+function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
+  const { rows, columns, job, distinct, start, end } = scan;
+  const { timestamps } = scan.node;
+  const { budget } = scan.context;
+  while (scan.next < batch.labels.length) {
+    const index = scan.next++;
+    rows.open(batch.labels.length - index);
+    batch.read(index, start, end, columns);
+    budget.samplesRead += columns.count;
+    job.output = rows.values;
+    job.present = rows.present;
+    job.offset = rows.offset;
+    if (selectInstants(columns, job, timestamps) === 0) continue;
+    const labels = timestamps ? dropMetadataLabels(batch.labels[index]!) : batch.labels[index]!;
+    distinct?.add(labels);
+    if (rows.keep(labels)) return rows.take();
+  }
+  return rows.take();
 }
 
 /** Batches of series from the source, counted, with a chance for others to run between them. */

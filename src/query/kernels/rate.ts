@@ -5,6 +5,8 @@ import type { RangeKernel, WindowJob } from './window.ts';
 
 /** Extrapolates up to the window's border when it is nearer than this many average sample distances. */
 const BORDER_FACTOR = 1.1;
+/** A little more than one. */
+const NEARLY = 1.000001;
 
 /** rate(): per-second increase of a counter. */
 export const rateKernel: RangeKernel = (job) => extrapolate(job, true, true);
@@ -40,8 +42,14 @@ function extrapolate(job: WindowJob, isCounter: boolean, isRate: boolean): void 
     let toStart = (firstTime - (end - range)) / 1000;
     let toEnd = (end - lastTime) / 1000;
     if (toStart >= threshold) toStart = average / 2;
-    if (isCounter && result > 0 && values[first]! >= 0) {
-      // A counter is never negative: its zero point is the farthest it can have started.
+    if (
+      isCounter &&
+      result > 0 &&
+      values[first]! >= 0 &&
+      sampled * values[first]! < result * toStart * NEARLY
+    ) {
+      // A counter is never negative: its zero point is the farthest it can have started. (The cheap comparison above, with
+      // room for its rounding, spares the division where the zero point is far away.)
       const toZero = sampled * (values[first]! / result);
       if (toZero < toStart) toStart = toZero;
     }

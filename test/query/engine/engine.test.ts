@@ -1,10 +1,9 @@
 // The engine over series in memory: results worked out by hand, errors, limits, notes.
 
 import { describe, expect, it } from 'vitest';
-import { STALE_NAN_HIGH, STALE_NAN_LOW } from '../../../src/model/samples.ts';
 import { createEngine, type Engine } from '../../../src/query/engine.ts';
 import type { QueryResult } from '../../../src/query/result.ts';
-import { type MemorySeries, memorySource, series } from '../memory-source.ts';
+import { type MemorySeries, memorySource, STALE, series } from '../memory-source.ts';
 
 const LIMITS = { samplesMax: 1e6, seriesMax: 1000, memoryBytesMax: 1e8 };
 const MINUTE = 60_000;
@@ -13,18 +12,11 @@ function engineOf(all: readonly MemorySeries[], limits = LIMITS): Engine {
   return createEngine({ lookbackMs: 5 * MINUTE, defaultStepMs: MINUTE, limits, source: memorySource(all) });
 }
 
-const stale = ((): number => {
-  const view = new DataView(new ArrayBuffer(8));
-  view.setUint32(0, STALE_NAN_HIGH);
-  view.setUint32(4, STALE_NAN_LOW);
-  return view.getFloat64(0);
-})();
-
 const DATA = [
   series({ __name__: 'requests_total', job: 'a', i: '1' }, [0, 60, 120, 180, 240, 300]),
   series({ __name__: 'requests_total', job: 'a', i: '2' }, [0, 30, 60, 90, 120, 150]),
   series({ __name__: 'requests_total', job: 'b', i: '3' }, [0, 6, 12, 18, 24, 30]),
-  series({ __name__: 'gauge', job: 'a' }, [5, undefined, 7, stale, undefined, 9]),
+  series({ __name__: 'gauge', job: 'a' }, [5, undefined, 7, STALE, undefined, 9]),
   series({ __name__: 'other', job: 'a' }, [1, 2, 3, 4, 5, 6]),
 ];
 
