@@ -143,7 +143,7 @@ describe('parseQuery', () => {
     const expr = parse('  sum by (a) (rate(foo[5m]))  / 2');
     expect(expr.position).toEqual({ start: 2, end: 33 });
     expect(expr).toMatchObject({
-      left: { position: { start: 2, end: 28 }, expr: { position: { start: 13, end: 27 } } },
+      left: { position: { start: 2, end: 28 }, expr: { position: { start: 14, end: 27 } } },
     });
   });
 });

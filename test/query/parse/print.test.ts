@@ -67,6 +67,7 @@ describe('exprText', () => {
     ' @ start() offset -1d',
     ' @ -1',
   );
+  const subqueryRange = duration.filter((text) => text !== 'step()');
   const { vector } = fc.letrec<{ vector: string; range: string; scalar: string }>((tie) => ({
     vector: fc.oneof(
       { maxDepth: 4, depthSize: 'small' },
@@ -88,8 +89,9 @@ describe('exprText', () => {
     range: fc.oneof(
       { maxDepth: 4, depthSize: 'small' },
       fc.tuple(duration, time).map(([range, at]) => `bar[${range}]${at}`),
+      // A subquery's range must hold a number before its colon: so does Prometheus's lexer.
       fc
-        .tuple(tie('vector'), duration, duration, time)
+        .tuple(tie('vector'), subqueryRange, duration, time)
         .map(([inner, range, step, at]) => `(${inner})[${range}:${step}]${at}`),
     ),
     scalar: fc.oneof(
@@ -106,7 +108,7 @@ describe('exprText', () => {
         const expr = parseQuery(query, ALL_PARSE_FEATURES);
         const text = exprText(expr);
         const again = parseQuery(text, ALL_PARSE_FEATURES);
-        expect(withoutPositions(again)).toEqual(withoutPositions(expr, true));
+        expect(withoutPositions(again)).toEqual(withoutPositions(expr));
         expect(exprText(parseQuery(prettyExpr(expr), ALL_PARSE_FEATURES))).toBe(text);
       }),
       { numRuns: 1_000 },
@@ -130,27 +132,18 @@ describe('prettyExpr', () => {
 });
 
 function quote(text: string): string {
-  return JSON.stringify(text)
-    .replace(/\\u([0-9a-f]{4})/g, '\\u$1')
-    .replace(/[\ufffd\ud800-\udfff]/g, '');
+  return JSON.stringify(text.replaceAll('\ufffd', ''));
 }
 
-// Matchers are printed sorted.
-function withoutPositions(value: unknown, isSorted = true): unknown {
-  if (Array.isArray(value)) {
-    const items = value.map((item) => withoutPositions(item, isSorted));
-    const isMatchers =
-      items.length > 0 &&
-      items.every(
-        (item) =>
-          typeof item === 'object' && item !== null && 'op' in item && 'value' in item && !('kind' in item),
-      );
-    return isMatchers ? items.map((item) => JSON.stringify(item)).sort() : items;
-  }
+// The tree without its places; matchers in any order, since they are printed sorted.
+function withoutPositions(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutPositions);
   if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(([key]) => key !== 'position');
   return Object.fromEntries(
-    Object.entries(value)
-      .filter(([key]) => key !== 'position')
-      .map(([key, item]) => [key, withoutPositions(item, isSorted)]),
+    entries.map(([key, item]) => {
+      if (key !== 'matchers' || !Array.isArray(item)) return [key, withoutPositions(item)];
+      return [key, item.map((matcher) => JSON.stringify(matcher)).sort()];
+    }),
   );
 }
