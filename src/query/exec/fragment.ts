@@ -11,6 +11,7 @@ import { runPartial } from './aggregate-operator.ts';
 import { openExecution } from './build-operator.ts';
 import { checkGrid, type ExecContext, lastStep } from './context.ts';
 import { COLUMNS_START, readSeries } from './select.ts';
+import { splitPartial } from './split-partial.ts';
 import { REPLY_BYTES, splitBatch } from './step-batch-codec.ts';
 
 const NOTHING_SHARED: ReadonlySet<PlanNode> = new Set();
@@ -28,7 +29,8 @@ export async function* evaluateFragment(
   if (node.kind === 'range-select') yield* rawReplies(node, grid, context);
   else if (node.kind === 'aggregate' && node.stage === 'partial') {
     const aggregation = await runPartial(node, grid, context);
-    yield { kind: 'partial', bytes: aggregation.encodePartial() };
+    for (const bytes of splitPartial(aggregation.encodePartial(), REPLY_BYTES))
+      yield { kind: 'partial', bytes };
   } else
     for await (const batch of context.stream(node, grid))
       for (const part of splitBatch(batch)) yield { kind: 'batch', batch: part };
