@@ -54,6 +54,7 @@ interface RowState {
   readonly distinct: DistinctLabels | undefined;
   readonly context: ExecContext;
   readonly counters: boolean;
+  quantilesToNote: boolean;
   lastName: string;
   seen: number;
 }
@@ -89,7 +90,6 @@ async function openRow(
   };
   const keepNames = keepsMetricName(node.func);
   const [first = NO_ARGUMENT, second = NO_ARGUMENT] = args;
-  if (node.func === 'quantile_over_time') noteQuantiles(node, first, context);
   return {
     node,
     kernel,
@@ -102,15 +102,10 @@ async function openRow(
     distinct: keepNames || namesUnique(node.input) ? undefined : new DistinctLabels(),
     context,
     counters: node.func === 'rate' || node.func === 'increase',
+    quantilesToNote: node.func === 'quantile_over_time',
     lastName: '',
     seen: 0,
   };
-}
-
-function noteQuantiles(node: RangeFunctionNode, quantiles: Float64Array, context: ExecContext): void {
-  for (const quantile of quantiles) {
-    if (!(quantile >= 0 && quantile <= 1)) warnQuantile(context.annotations, quantile, node.where);
-  }
 }
 
 async function* overSource(
@@ -223,6 +218,7 @@ function evaluate(state: RowState, labels: Labels): StepBatch | undefined {
   state.kernel(job, state.first, state.second);
   if (!rows.hasSteps()) return undefined;
   if (state.counters) noteCounter(state, labels);
+  if (state.quantilesToNote) noteQuantiles(state);
   const kept = state.keepNames ? labels : dropMetadataLabels(labels);
   state.distinct?.add(kept);
   return rows.keep(kept) ? rows.take() : undefined;
@@ -235,4 +231,11 @@ function noteCounter(state: RowState, labels: Labels): void {
   if (/(_total|_sum|_count|_bucket)$/.test(name)) return;
   const text = `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)}`;
   inform(state.context.annotations, text, state.node.where);
+}
+
+function noteQuantiles(state: RowState): void {
+  state.quantilesToNote = false;
+  for (const quantile of state.first)
+    if (!(quantile >= 0 && quantile <= 1))
+      warnQuantile(state.context.annotations, quantile, state.node.where);
 }
