@@ -28,6 +28,8 @@ class Answer implements MailboxHandler {
   #creditedBytes = 0;
   #pulses = 0;
   #wake: (() => void) | undefined;
+  /** Resolves when the frame sent last has gone out and the next may follow. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(bus: BusContext, request: ServiceMsg, framed: boolean) {
     this.#bus = bus;
@@ -61,8 +63,14 @@ class Answer implements MailboxHandler {
     this.#abort('canceled', 'the connection to NATS broke');
   }
 
-  /** Sends one frame and resolves when the next may follow. */
-  async send(frame: Payload): Promise<void> {
+  /** Sends one frame, after those of earlier calls, and resolves when the next may follow. */
+  send(frame: Payload): Promise<void> {
+    const sent = this.#turn.then(() => this.#sendNow(frame));
+    this.#turn = sent.catch(() => undefined);
+    return sent;
+  }
+
+  async #sendNow(frame: Payload): Promise<void> {
     this.context.signal.throwIfAborted();
     this.#checkSize(frame);
     this.#sentCount++;
