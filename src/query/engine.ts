@@ -44,7 +44,7 @@ export interface EngineOptions {
   readonly features?: ParseOptions;
   readonly source?: SeriesSource;
   readonly fragments?: FragmentRunner;
-  /** Needed by limit_ratio alone, which fails without it. */
+  /** For limit_ratio alone, which loads one of its own without it. */
   readonly hasher?: Hasher;
   /** With a clock long queries give way to other work of the process, their own cancellation among it. */
   readonly clock?: Clock;

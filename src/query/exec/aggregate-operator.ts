@@ -1,6 +1,7 @@
 // Runs aggregations: series stream into the groups, so that memory is groups x steps, whatever the number of series. A merge
 // takes the states that shards computed.
 
+import { createHasher } from '../../codec/hash.ts';
 import { DomainError, invariant } from '../../model/errors.ts';
 import type { AggregateNode } from '../plan/nodes.ts';
 import type { StepBatch, StepRange } from '../source.ts';
@@ -49,7 +50,8 @@ async function openAggregation(
   context: ExecContext,
 ): Promise<Aggregation> {
   const { op, grouping, without, param, where } = node;
-  const { budget, hasher } = context;
+  const { budget } = context;
+  const hasher = op === 'limit_ratio' ? (context.hasher ?? (await createHasher())) : undefined;
   const spec = { op, grouping, without, where, budget, ...(hasher === undefined ? {} : { hasher }) };
   if (param === undefined) return createAggregation(spec, grid);
   if (op === 'count_values') {

@@ -33,7 +33,8 @@ function aggregate(op: AggregateOperator, input: PlanNode): AggregateNode {
 function distributeAggregate(node: AggregateNode, distributes: (op: AggregateOperator) => boolean): PlanNode {
   const local =
     perSeries(node.input) && !risksEqual(node.input) && (node.param === undefined || onShard(node.param));
-  if (local && distributes(node.op)) {
+  // limit_ratio hashes whole label sets: done in one place, the answer does not hang on the partitions.
+  if (local && node.op !== 'limit_ratio' && distributes(node.op)) {
     const partial: AggregateNode = Object.freeze({ ...node, stage: 'partial' });
     return Object.freeze({ ...node, stage: 'merge', input: remote(partial, false) });
   }
