@@ -22,6 +22,8 @@ export interface DiskEntry {
   readonly name: string;
   readonly isFolder: boolean;
   readonly bytes: number;
+  /** Last change in ms since the epoch; 0 for folders. */
+  readonly modifiedMs: number;
 }
 
 /** A folder and everything below it. */
@@ -34,6 +36,7 @@ export interface Disk {
   writeFile(file: string, bytes: Uint8Array): Promise<void>;
   /** Entries of a folder, sorted by name; an absent folder is empty. */
   list(folder: string): Promise<DiskEntry[]>;
+  /** Makes a folder and those above it; durable when it resolves. */
   makeFolder(folder: string): Promise<void>;
   /** Removes a file or a whole folder; absent is fine. */
   remove(target: string): Promise<void>;
@@ -112,6 +115,18 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+// A new folder is an entry of the one above it, which has to reach the disk as well.
+async function makeFolderDurably(folder: string): Promise<void> {
+  const topmost = await fs.promises.mkdir(folder, { recursive: true });
+  if (topmost === undefined) return;
+  for (
+    let made = path.resolve(folder);
+    made.length >= path.resolve(topmost).length;
+    made = path.dirname(made)
+  )
+    await syncFolder(path.dirname(made));
+}
+
 /** The machine's disk below `root`. */
 export function realDisk(root: string): Disk {
   const at = (file: string): string => path.join(root, file);
@@ -128,7 +143,7 @@ export function realDisk(root: string): Disk {
     writeFile: (file, bytes) =>
       attempt('write', at(file), async () => {
         const target = at(file);
-        await fs.promises.mkdir(path.dirname(target), { recursive: true });
+        await makeFolderDurably(path.dirname(target));
         const temporary = `${target}.tmp`;
         const handle = await fs.promises.open(temporary, 'w');
         try {
@@ -147,22 +162,19 @@ export function realDisk(root: string): Disk {
           throw error;
         });
         const entries = await Promise.all(
-          names.map(async (entry) => ({
-            name: entry.name,
-            isFolder: entry.isDirectory(),
-            bytes: entry.isDirectory()
-              ? 0
-              : await fs.promises.stat(path.join(at(folder), entry.name)).then(
-                  (stat) => stat.size,
-                  () => 0,
-                ),
-          })),
+          names.map(async (entry) => {
+            const isFolder = entry.isDirectory();
+            const stat = isFolder
+              ? undefined
+              : await fs.promises.stat(path.join(at(folder), entry.name)).catch(() => undefined);
+            return { name: entry.name, isFolder, bytes: stat?.size ?? 0, modifiedMs: stat?.mtimeMs ?? 0 };
+          }),
         );
         return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
       }),
     makeFolder: (folder) =>
       attempt('create', at(folder), async () => {
-        await fs.promises.mkdir(at(folder), { recursive: true });
+        await makeFolderDurably(at(folder));
       }),
     remove: (target) =>
       attempt('remove', at(target), () => fs.promises.rm(at(target), { recursive: true, force: true })),
