@@ -4,13 +4,8 @@
 import type { ChunkSeries } from '../../codec/chunk.ts';
 import { DomainError, invariant } from '../../model/errors.ts';
 import type { Disk } from '../../platform/disk.ts';
-import {
-  type ChunkRefs,
-  type IndexFacts,
-  type IndexWriter,
-  openIndexWriter,
-  type Pause,
-} from '../index/index-writer.ts';
+import { type ChunkRefs, type IndexFacts, type IndexWriter, openIndexWriter } from '../index/index-writer.ts';
+import type { Pause } from '../index/pause.ts';
 import { type BlockCompaction, type BlockMeta, encodeBlockMeta, META_FILE } from './block-meta.ts';
 import {
   ChunkSegmentWriter,
@@ -93,17 +88,6 @@ export async function removeUnfinished(disk: Disk, folder: string): Promise<void
   for (const entry of await disk.list(folder))
     if (entry.isFolder && entry.name.endsWith(UNFINISHED_SUFFIX))
       await disk.remove(`${folder}/${entry.name}`);
-}
-
-/** A pause that yields when `sliceMs` have passed since it last did; `yieldNow` is e.g. a setImmediate promise. */
-export function timeSlices(monotonic: () => number, yieldNow: () => Promise<void>, sliceMs = 4): Pause {
-  let began = monotonic();
-  return () => {
-    if (monotonic() - began < sliceMs) return undefined;
-    return yieldNow().then(() => {
-      began = monotonic();
-    });
-  };
 }
 
 async function writeFiles(

@@ -22,6 +22,8 @@ export const PAGE_BYTES: number = 64 * 1024;
 export const MERGE_GAP_BYTES: number = 512 * 1024;
 /** Largest read that merging builds. */
 export const MERGED_BYTES_MAX: number = 16 * 1024 * 1024;
+/** Local reads from this size on pass by the page cache: the operating system has them, and a scan would empty the cache. */
+export const LOCAL_READ_BYTES_MAX: number = 512 * 1024;
 /** Reads of one call that are under way at the same time. */
 const PARALLEL_READS = 8;
 
@@ -65,11 +67,23 @@ export function memorySource(bytes: Uint8Array, what: string): ByteSource {
   };
 }
 
+/** Whether large reads go through the page cache. */
+export interface PageCacheOptions {
+  /** Reads of this size and more pass by the cache; all are cached when absent. */
+  readonly passByBytes?: number;
+}
+
 /**
  * The source behind a page cache: only missing pages are read, neighbours in one read, and two callers that miss the same
  * page share the read. `key` must be unique to the file and begin with the block's ULID.
  */
-export function cachedSource(source: ByteSource, cache: ByteCache<Uint8Array>, key: string): ByteSource {
+export function cachedSource(
+  source: ByteSource,
+  cache: ByteCache<Uint8Array>,
+  key: string,
+  options: PageCacheOptions = {},
+): ByteSource {
+  const passByBytes = options.passByBytes ?? Number.POSITIVE_INFINITY;
   const underWay = new Map<number, Promise<Uint8Array>>();
   const fetch = (first: number, count: number, signal?: AbortSignal): Promise<Uint8Array>[] => {
     const start = first * PAGE_BYTES;
@@ -98,6 +112,7 @@ export function cachedSource(source: ByteSource, cache: ByteCache<Uint8Array>, k
       if (length === 0) return new Uint8Array(0);
       if (offset < 0 || offset + length > source.size)
         exactly(new Uint8Array(0), length, source.what, offset);
+      if (length >= passByBytes) return source.read(offset, length, signal);
       const first = Math.floor(offset / PAGE_BYTES);
       const count = Math.floor((offset + length - 1) / PAGE_BYTES) - first + 1;
       const pages: (Uint8Array | Promise<Uint8Array> | undefined)[] = new Array(count);

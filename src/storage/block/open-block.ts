@@ -2,11 +2,18 @@
 
 import { DomainError } from '../../model/errors.ts';
 import type { Disk } from '../../platform/disk.ts';
-import type { Pause } from '../index/index-writer.ts';
+import type { Pause } from '../index/pause.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import { type BlockMeta, decodeBlockMeta, META_FILE } from './block-meta.ts';
 import { type BlockCaches, BlockReader } from './block-reader.ts';
-import { type ByteSource, cachedSource, diskSource, objectSource } from './byte-source.ts';
+import {
+  type ByteSource,
+  cachedSource,
+  diskSource,
+  LOCAL_READ_BYTES_MAX,
+  objectSource,
+  type PageCacheOptions,
+} from './byte-source.ts';
 import { buildIndexHeader, INDEX_HEADER_FILE, IndexHeader, loadIndexHeader } from './index-header.ts';
 import { decodeTombstones, NO_TOMBSTONES, TOMBSTONES_FILE, type Tombstones } from './tombstones.ts';
 
@@ -31,7 +38,9 @@ export async function openDiskBlock(disk: Disk, folder: string, shared: BlockSha
     await Promise.all(opened.map((source) => source.close()));
     throw error;
   }
-  const [index, ...segments] = withPages(opened, ['index', ...names], meta, shared);
+  const [index, ...segments] = withPages(opened, ['index', ...names], meta, shared, {
+    passByBytes: LOCAL_READ_BYTES_MAX,
+  });
   const files = {
     index: index!,
     segments,
@@ -101,8 +110,10 @@ function withPages(
   names: readonly string[],
   meta: BlockMeta,
   shared: BlockShared,
+  options: PageCacheOptions = {},
 ): ByteSource[] {
-  return sources.map((source, i) => cachedSource(source, shared.caches.pages, `${meta.ulid}/${names[i]}`));
+  const { pages } = shared.caches;
+  return sources.map((source, i) => cachedSource(source, pages, `${meta.ulid}/${names[i]}`, options));
 }
 
 function segmentsOf(names: readonly string[]): string[] {

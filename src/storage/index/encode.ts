@@ -86,7 +86,24 @@ export class ByteSink {
 
   /** Writes text: uvarint byte length, then UTF-8. */
   text(value: string): void {
+    const before = this.length;
+    this.uvarint(value.length);
+    this.reserve(value.length);
+    let at = this.length;
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      if (code >= 0x80) {
+        this.wideText(value, before);
+        return;
+      }
+      this.bytes[at++] = code;
+    }
+    this.length = at;
+  }
+
+  private wideText(value: string, at: number): void {
     const utf8 = encoder.encode(value);
+    this.length = at;
     this.uvarint(utf8.length);
     this.raw(utf8);
   }

@@ -9,10 +9,11 @@
 import { crc32c } from '../../codec/hash.ts';
 import { DomainError, invariant } from '../../model/errors.ts';
 import { compareLabels, type Labels, labelsText } from '../../model/labels.ts';
-import { compareText } from '../../model/text.ts';
 import type { Disk } from '../../platform/disk.ts';
 import { ByteCursor, ByteSink, putUint32 } from './encode.ts';
 import { createFileSink, type FileSink } from './file-sink.ts';
+import type { Pause } from './pause.ts';
+import { sortTexts } from './sliced-sort.ts';
 
 /** First four bytes of an index file. */
 export const INDEX_MAGIC = 0xbaaad700;
@@ -28,9 +29,8 @@ const INDEX_BYTES_MAX = SERIES_ALIGN * 0xffff_ffff;
 const SPOOL_READ_BYTES = 1 << 20;
 /** Series or postings lists between two calls of `pause`. */
 const PAUSE_EVERY = 128;
-
-/** Lets others run; called often, so an implementation may return at once while its time slice lasts. */
-export type Pause = () => Promise<void> | void;
+/** Symbols or pairs between two calls of `pause`. */
+const SYMBOLS_PER_PAUSE = 4096;
 
 /** Where a series' chunks are: parallel arrays of `count` entries in time order; borrowed for the call. */
 export interface ChunkRefs {
@@ -159,10 +159,10 @@ export class IndexWriter {
     await target.write(head.view());
 
     const symbolsAt = target.position;
-    const { symbols, numbers } = this.numberSymbols();
-    await target.write(encodeSymbols(symbols));
+    const numbers = await this.numberSymbols();
+    await target.write(await this.encodeSymbols(numbers.symbols));
     const seriesAt = target.position;
-    const postings = this.openPostings();
+    const postings = this.openPostings(numbers);
     const seriesBytesMax = await this.writeSeries(target, numbers, postings);
     const seriesEnd = target.position;
     await target.pad(4);
@@ -178,25 +178,38 @@ export class IndexWriter {
     return {
       bytes: target.position,
       seriesCount: this.seriesCount,
-      symbolCount: symbols.length,
+      symbolCount: numbers.symbols.length,
       seriesBytesMax,
     };
   }
 
-  private numberSymbols(): { symbols: string[]; numbers: Map<string, number> } {
+  // Symbols in order, and for each pair the numbers of its name and value.
+  private async numberSymbols(): Promise<SymbolNumbers> {
+    const { ids, names, values } = this.pairs;
     // Prometheus has the empty text among its symbols (from the postings of all series); so do we, to write the same bytes.
-    const distinct = new Set<string>(this.pairs.values).add('');
-    for (const name of this.pairs.ids.keys()) distinct.add(name);
-    const symbols = [...distinct].sort(compareText);
-    return { symbols, numbers: new Map(symbols.map((symbol, i) => [symbol, i])) };
+    const distinct = new Set<string>(values).add('');
+    for (const name of ids.keys()) distinct.add(name);
+    const symbols = await sortTexts([...distinct], this.pause);
+    const numbers = new Map<string, number>();
+    for (let i = 0; i < symbols.length; i++) {
+      numbers.set(symbols[i]!, i);
+      if (i % SYMBOLS_PER_PAUSE === 0) await this.pause();
+    }
+    const ofNames = new Uint32Array(names.length);
+    const ofValues = new Uint32Array(names.length);
+    for (let pair = 0; pair < names.length; pair++) {
+      ofNames[pair] = numbers.get(names[pair]!)!;
+      ofValues[pair] = numbers.get(values[pair]!)!;
+      if (pair % SYMBOLS_PER_PAUSE === 0) await this.pause();
+    }
+    return { symbols, ofNames, ofValues };
   }
 
-  private openPostings(): PostingsFill {
-    const { names, values, uses } = this.pairs;
-    const order = Uint32Array.from(names.keys()).sort(
-      (a, b) => compareText(names[a]!, names[b]!) || compareText(values[a]!, values[b]!),
-    );
-    const next = new Float64Array(names.length);
+  private openPostings(numbers: SymbolNumbers): PostingsFill {
+    const { uses } = this.pairs;
+    const byValue = countingSort(Uint32Array.from(uses.keys()), numbers.ofValues, numbers.symbols.length);
+    const order = countingSort(byValue, numbers.ofNames, numbers.symbols.length);
+    const next = new Float64Array(uses.length);
     let total = 0;
     for (const pair of order) {
       next[pair] = total;
@@ -205,13 +218,22 @@ export class IndexWriter {
     return { order, next, refs: new Uint32Array(total), all: new Uint32Array(this.seriesCount), count: 0 };
   }
 
+  private async encodeSymbols(symbols: readonly string[]): Promise<Uint8Array> {
+    const section = new ByteSink(1 << 16);
+    section.u32(0);
+    section.u32(symbols.length);
+    for (let i = 0; i < symbols.length; i++) {
+      section.text(symbols[i]!);
+      if (i % SYMBOLS_PER_PAUSE === 0) await this.pause();
+    }
+    return closeSection(section);
+  }
+
   private async writeSeries(
     target: FileSink,
-    numbers: ReadonlyMap<string, number>,
+    numbers: SymbolNumbers,
     postings: PostingsFill,
   ): Promise<number> {
-    const nameNumber = Uint32Array.from(this.pairs.names, (name) => numbers.get(name)!);
-    const valueNumber = Uint32Array.from(this.pairs.values, (value) => numbers.get(value)!);
     const entry = new ByteSink(4096);
     const framed = new ByteSink(4096);
     let bytesMax = 0;
@@ -226,8 +248,8 @@ export class IndexWriter {
         entry.uvarint(pairCount);
         for (let i = 0; i < pairCount; i++) {
           const pair = records.uvarint();
-          entry.uvarint(nameNumber[pair]!);
-          entry.uvarint(valueNumber[pair]!);
+          entry.uvarint(numbers.ofNames[pair]!);
+          entry.uvarint(numbers.ofValues[pair]!);
           postings.refs[postings.next[pair]!++] = ref;
         }
         entry.raw(records.bytes.subarray(records.at, end));
@@ -265,6 +287,13 @@ export class IndexWriter {
   }
 }
 
+/** Symbols in order; parallel to pair ids the symbol numbers of each pair's name and value. */
+interface SymbolNumbers {
+  readonly symbols: readonly string[];
+  readonly ofNames: Uint32Array;
+  readonly ofValues: Uint32Array;
+}
+
 /** Postings while series are written: `next[pair]` is where the pair's next reference goes; at the end, where its list ends. */
 interface PostingsFill {
   /** Pair ids sorted by name and value. */
@@ -297,14 +326,6 @@ export function encodeChunkRefs(chunks: ChunkRefs, target: ByteSink): void {
   }
 }
 
-function encodeSymbols(symbols: readonly string[]): Uint8Array {
-  const section = new ByteSink(1 << 16);
-  section.u32(0);
-  section.u32(symbols.length);
-  for (const symbol of symbols) section.text(symbol);
-  return closeSection(section);
-}
-
 // Fills in a section's leading length and appends its CRC32C, which covers what lies between the two.
 function closeSection(section: ByteSink): Uint8Array {
   const bytes = section.length - 4;
@@ -324,6 +345,16 @@ function encodePostings(refs: Uint32Array, list: ByteSink): Uint8Array {
   list.length = at;
   list.u32(crc32c(list.view().subarray(4)));
   return list.view();
+}
+
+// `ids` in ascending order of keys[id] (each below `keyCount`), equal keys in the order they had. O(ids + keyCount).
+function countingSort(ids: Uint32Array, keys: Uint32Array, keyCount: number): Uint32Array {
+  const starts = new Uint32Array(keyCount + 1);
+  for (let i = 0; i < ids.length; i++) starts[keys[ids[i]!]! + 1]!++;
+  for (let key = 0; key < keyCount; key++) starts[key + 1]! += starts[key]!;
+  const out = new Uint32Array(ids.length);
+  for (let i = 0; i < ids.length; i++) out[starts[keys[ids[i]!]!]!++] = ids[i]!;
+  return out;
 }
 
 function addTableEntry(table: ByteSink, name: string, value: string, at: number): void {

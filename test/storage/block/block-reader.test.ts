@@ -10,7 +10,7 @@ import { sampleColumns } from '../../../src/model/samples.ts';
 import type { Disk } from '../../../src/platform/disk.ts';
 import { type BlockMeta, blockUlid } from '../../../src/storage/block/block-meta.ts';
 import type { BlockReader } from '../../../src/storage/block/block-reader.ts';
-import { removeUnfinished, timeSlices, writeBlock } from '../../../src/storage/block/block-writer.ts';
+import { removeUnfinished, writeBlock } from '../../../src/storage/block/block-writer.ts';
 import { openBucketBlock, openDiskBlock } from '../../../src/storage/block/open-block.ts';
 import { encodeTombstones } from '../../../src/storage/block/tombstones.ts';
 import { uploadBlock } from '../../../src/storage/block/upload.ts';
@@ -380,23 +380,5 @@ describe('block-writer', () => {
     await disk.writeFile('failed/y.tmp-for-creation/index', new Uint8Array(3));
     await removeUnfinished(disk, 'failed');
     expect(await disk.list('failed')).toEqual([]);
-  });
-
-  it('yields when its time slice is over, not before', async () => {
-    let now = 0;
-    let yields = 0;
-    const pause = timeSlices(
-      () => now,
-      async () => void yields++,
-      4,
-    );
-    await pause();
-    now = 3.9;
-    await pause();
-    expect(yields).toBe(0);
-    now = 4;
-    await pause();
-    await pause();
-    expect(yields).toBe(1);
   });
 });
