@@ -67,6 +67,16 @@ export class ByteTable {
     return true;
   }
 
+  /** Whether bytes [start, end) of `view` stand at `at` of the arena; the caller has checked that `at` leaves room for them. */
+  holds(at: number, view: DataView, start: number, end: number): boolean {
+    const own = this.view;
+    let a = at;
+    let i = start;
+    for (; i + 4 <= end; i += 4, a += 4) if (own.getInt32(a, true) !== view.getInt32(i, true)) return false;
+    for (; i < end; i++) if (this.arena[a++] !== view.getUint8(i)) return false;
+    return true;
+  }
+
   /** The number of the key that equals bytes [start, end) of `view`, or -1. */
   find(view: DataView, start: number, end: number): number {
     const hash = hashRange(view, start, end, this.#seed);

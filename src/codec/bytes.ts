@@ -65,8 +65,14 @@ export class ByteWriter {
 
   /** An unsigned LEB128 varint; an integer 0 <= value <= 2^53 - 1. */
   uvarint(value: number): void {
-    invariant(value >= 0 && value <= Number.MAX_SAFE_INTEGER, `uvarint must be 0..2^53-1, got ${value}`);
     this.reserve(8);
+    if (value >= 0 && value < 0x80) {
+      this.bytes[this.length++] = value;
+      return;
+    }
+    // The sentence is only built when it is needed: this runs once per label.
+    if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER))
+      invariant(false, `uvarint must be 0..2^53-1, got ${value}`);
     let rest = value;
     while (rest >= TWO_32) {
       this.bytes[this.length++] = (rest % 128) | 0x80;

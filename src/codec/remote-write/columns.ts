@@ -11,6 +11,11 @@ export interface LabelSink {
    * `predictedLength` tells how many bytes matched.
    */
   predict(view: DataView, start: number, end: number): number;
+  /**
+   * The id of the series expected next if it has exactly the labels that `refs` [0, count) name, else -1: symbol r stands at
+   * symbols[2r] to symbols[2r + 1] of `view`. The refs are in range and even in number.
+   */
+  predictSymbols(view: DataView, symbols: Uint32Array, refs: Uint32Array, count: number): number;
   /** Bytes matched by the last hit of `predict`. */
   readonly predictedLength: number;
   /** Says that series `index` of the request was the predicted one. */

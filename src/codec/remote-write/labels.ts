@@ -10,7 +10,7 @@ const LABEL = 0x0a;
 export function readLabel(cursor: Cursor, end: number, ranges: Uint32Array, at: number): void {
   const outer = cursor.end;
   cursor.end = end;
-  ranges.fill(cursor.position, at, at + 4);
+  ranges[at] = ranges[at + 1] = ranges[at + 2] = ranges[at + 3] = cursor.position;
   while (cursor.position < end) {
     const tag = cursor.uint32();
     const field = tag >>> 3;

@@ -247,6 +247,11 @@ export class WalkerV2 {
       if (this.#helpRef >= this.symbolCount)
         return sink.refuse(index, this.#outside('help_ref', this.#helpRef));
     }
+    const expected = sink.predictSymbols(this.#cursor.view, this.symbols, this.#refs, this.#refCount);
+    if (expected >= 0) {
+      sink.confirm(expected);
+      return expected;
+    }
     const bytes = this.#layLabels();
     if (bytes > this.#limits.labelBytesMax) {
       return sink.refuse(
@@ -255,11 +260,6 @@ export class WalkerV2 {
       );
     }
     const { view, length } = this.#raw;
-    const id = sink.predict(view, 0, length);
-    if (id >= 0 && sink.predictedLength === length) {
-      sink.confirm(id);
-      return id;
-    }
     return sink.recognise(view, 0, length, index);
   }
 

@@ -22,6 +22,9 @@ export class Collector implements LabelSink {
   predict(): number {
     return -1;
   }
+  predictSymbols(): number {
+    return -1;
+  }
   confirm(): void {}
   recognise(view: DataView, start: number, end: number): number {
     const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);

@@ -103,6 +103,15 @@ export class SeriesTable implements LabelSink {
     return this.#seriesOf[key]!;
   }
 
+  predictSymbols(view: DataView, symbols: Uint32Array, refs: Uint32Array, count: number): number {
+    const previous = this.#previous;
+    if (previous < 0) return -1;
+    const key = this.#followedBy[previous]!;
+    if (key < 0 || !rawEqualsSymbols(this.#keys, key, { view, symbols, refs, count })) return -1;
+    this.#predicted = key;
+    return this.#seriesOf[key]!;
+  }
+
   confirm(id: number): void {
     const key = this.#predicted;
     this.#previous = key;
@@ -242,6 +251,43 @@ export class SeriesTable implements LabelSink {
     followedBy.set(this.#followedBy);
     this.#followedBy = followedBy;
   }
+}
+
+interface SymbolLabels {
+  readonly view: DataView;
+  readonly symbols: Uint32Array;
+  readonly refs: Uint32Array;
+  readonly count: number;
+}
+
+// Whether key `key` is what `writeRawLabel` would write for the labels that refs name. Keys in any other spelling do not
+// match and are found by their hash. Positions are checked before the bytes behind them are read.
+function rawEqualsSymbols(keys: ByteTable, key: number, labels: SymbolLabels): boolean {
+  const { view, symbols, refs, count } = labels;
+  const { arena } = keys;
+  let at = keys.offsets[key]!;
+  const end = at + keys.lengths[key]!;
+  let labelEnd = at;
+  for (let i = 0; i < count; i++) {
+    const isName = (i & 1) === 0;
+    if (isName) {
+      if (at !== labelEnd || at + 3 > end || arena[at] !== 0x0a) return false;
+      const first = arena[at + 1]!;
+      const size = first < 0x80 ? first : (first & 0x7f) | (arena[at + 2]! << 7);
+      at += first < 0x80 ? 2 : 3;
+      labelEnd = at + size;
+    }
+    const symbol = 2 * refs[i]!;
+    const start = symbols[symbol]!;
+    const length = symbols[symbol + 1]! - start;
+    const header = length < 0x80 ? 2 : 3;
+    if (length >= 0x4000 || at + header + length > end || arena[at] !== (isName ? 0x0a : 0x12)) return false;
+    const written = header === 2 ? arena[at + 1]! : (arena[at + 1]! & 0x7f) | (arena[at + 2]! << 7);
+    if (written !== length || (header === 3 && arena[at + 1]! < 0x80)) return false;
+    if (!keys.holds(at + header, view, start, start + length)) return false;
+    at += header + length;
+  }
+  return at === end && at === labelEnd;
 }
 
 function capacityFor(keys: number): number {
