@@ -1,0 +1,193 @@
+// Binary operations of vectors and scalars. Where every match group has one series per side, whole rows are combined; where
+// series of a group take turns over time, conflicts are judged step by step (match-steps.ts), as Prometheus does.
+
+import type { Annotations } from '../../model/annotations.ts';
+import { InvariantError, invariant } from '../../model/errors.ts';
+import { type Labels, labelsKey } from '../../model/labels.ts';
+import {
+  combineNumbers,
+  combineRows,
+  compareRows,
+  isComparison,
+  type PairJob,
+} from '../kernels/elementwise.ts';
+import type { RowCells } from '../kernels/group-columns.ts';
+import type { BinaryOperator, VectorMatching } from '../parse/ast.ts';
+import type { StepBatch } from '../source.ts';
+import { inform } from './aggregation.ts';
+import { matchByStep } from './match-steps.ts';
+import { intersectVectors, subtractVectors, uniteVectors } from './set-operations.ts';
+import { dropNames, emptyBatch, rowHasSteps, takeRows } from './step-batch.ts';
+import {
+  dropsMetricName,
+  matchSignatures,
+  type PairOperation,
+  resultLabels,
+  type Signatures,
+  uniqueRows,
+} from './vector-match.ts';
+
+/** A binary operation of two vectors. */
+export interface VectorOperation {
+  readonly op: BinaryOperator;
+  readonly returnBool: boolean;
+  readonly matching?: VectorMatching;
+  /** `line:col` of the operation, for notes. */
+  readonly where?: string;
+}
+
+/** Combines two vectors over the same steps; takes both over. `execution` errors for series that match more than once. */
+export function binaryVectors(
+  operation: VectorOperation,
+  left: StepBatch,
+  right: StepBatch,
+  annotations: Annotations,
+): StepBatch {
+  const { op, matching } = operation;
+  invariant(matching !== undefined, 'a binary operation of two vectors has a matching');
+  invariant(left.steps === right.steps, `operands of ${left.steps} and ${right.steps} steps`);
+  const signatures = matchSignatures(matching, left.labels, right.labels);
+  switch (op) {
+    case 'and':
+      return intersectVectors(left, right, signatures);
+    case 'or':
+      return uniteVectors(left, right, signatures);
+    case 'unless':
+      return subtractVectors(left, right, signatures);
+    case '</':
+    case '>/':
+      if (meet(left, right, signatures)) noteFloats(op, operation.where, annotations);
+      return emptyBatch(left.steps);
+    default: {
+      const paired = { op, returnBool: operation.returnBool, matching };
+      const result =
+        matchRows(paired, left, right, signatures) ?? matchByStep(paired, left, right, signatures);
+      return isComparison(op) && !operation.returnBool ? withoutEmptyRows(result) : result;
+    }
+  }
+}
+
+function withoutEmptyRows(batch: StepBatch): StepBatch {
+  const kept: number[] = [];
+  for (let row = 0; row < batch.labels.length; row++) if (rowHasSteps(batch, row)) kept.push(row);
+  return kept.length === batch.labels.length ? batch : takeRows(batch, kept);
+}
+
+// Row by row; undefined where series share a match group or result labels, so that steps have to be looked at one by one.
+function matchRows(
+  operation: PairOperation,
+  left: StepBatch,
+  right: StepBatch,
+  signatures: Signatures,
+): StepBatch | undefined {
+  const { matching } = operation;
+  if (matching.fillLeft !== undefined || matching.fillRight !== undefined) return undefined;
+  const swapped = matching.card === 'one-to-many';
+  const groups = signatures.groups.length;
+  const ones = uniqueRows(swapped ? signatures.left : signatures.right, groups);
+  if (ones === undefined) return undefined;
+  const manySignatures = swapped ? signatures.right : signatures.left;
+  if (matching.card === 'one-to-one' && uniqueRows(manySignatures, groups) === undefined) return undefined;
+  const [many, one] = swapped ? [right, left] : [left, right];
+  const manyRows: number[] = [];
+  const labels: Labels[] = [];
+  const keys = new Set<string>();
+  for (let row = 0; row < manySignatures.length; row++) {
+    const partner = ones[manySignatures[row]!]!;
+    if (partner < 0) continue;
+    const result = resultLabels(
+      many.labels[row]!,
+      one.labels[partner]!,
+      matching,
+      dropsMetricName(operation),
+    );
+    manyRows.push(row);
+    labels.push(result);
+    keys.add(labelsKey(result));
+  }
+  if (keys.size < labels.length) return undefined;
+  const oneRows = manyRows.map((row) => ones[manySignatures[row]!]!);
+  const [leftRows, rightRows] = swapped ? [oneRows, manyRows] : [manyRows, oneRows];
+  return combinePairs(operation, { left, right, leftRows, rightRows, labels });
+}
+
+interface Pairs {
+  readonly left: StepBatch;
+  readonly right: StepBatch;
+  readonly leftRows: readonly number[];
+  readonly rightRows: readonly number[];
+  readonly labels: readonly Labels[];
+}
+
+function combinePairs({ op, returnBool }: PairOperation, pairs: Pairs): StepBatch {
+  const { left, right, leftRows, rightRows, labels } = pairs;
+  const { steps } = left;
+  const output: RowCells = {
+    values: new Float64Array(labels.length * steps),
+    present: new Uint8Array(labels.length * steps),
+    from: 0,
+  };
+  const a: RowCells = { values: left.values, present: left.present, from: 0 };
+  const b: RowCells = { values: right.values, present: right.present, from: 0 };
+  const job: PairJob = { left: a, right: b, output, steps };
+  for (let i = 0; i < labels.length; i++) {
+    a.from = leftRows[i]! * steps;
+    b.from = rightRows[i]! * steps;
+    output.from = i * steps;
+    if (isComparison(op)) compareRows(op, returnBool ? 'bool' : 'left', job);
+    else combineRows(op, job);
+  }
+  return { labels, steps, values: output.values, present: output.present };
+}
+
+/**
+ * Combines each series with a number per step; takes the vector over and works in it. Filters keep the vector's value,
+ * whichever side it is on. Series that lose their names may have become equal: mergeEqualSeries() is the caller's.
+ */
+export function binaryVectorScalar(
+  op: BinaryOperator,
+  returnBool: boolean,
+  vector: StepBatch,
+  scalar: Float64Array,
+  scalarOnLeft: boolean,
+): StepBatch {
+  if (op === '</' || op === '>/') return emptyBatch(vector.steps);
+  if (op === 'and' || op === 'or' || op === 'unless')
+    throw new InvariantError(`set operator ${op} with a scalar`);
+  const { steps, values, present, labels } = vector;
+  invariant(scalar.length === steps, `scalar of ${scalar.length} steps, vector of ${steps}`);
+  const row: RowCells = { values, present, from: 0 };
+  const numbers: RowCells = { values: scalar, present: new Uint8Array(steps).fill(1), from: 0 };
+  const job: PairJob = {
+    left: scalarOnLeft ? numbers : row,
+    right: scalarOnLeft ? row : numbers,
+    output: row,
+    steps,
+  };
+  const result = returnBool ? 'bool' : scalarOnLeft ? 'right' : 'left';
+  for (let i = 0; i < labels.length; i++) {
+    row.from = i * steps;
+    if (isComparison(op)) compareRows(op, result, job);
+    else combineRows(op, job);
+  }
+  if (dropsMetricName({ op, returnBool })) return dropNames(vector);
+  return withoutEmptyRows(vector);
+}
+
+/** Combines two scalars step by step; comparisons give 1 or 0. */
+export function binaryScalars(op: BinaryOperator, left: Float64Array, right: Float64Array): Float64Array {
+  invariant(left.length === right.length, `scalars of ${left.length} and ${right.length} steps`);
+  if (op === 'and' || op === 'or' || op === 'unless' || op === '</' || op === '>/')
+    throw new InvariantError(`operator ${op} between scalars`);
+  return left.map((value, i) => combineNumbers(op, value, right[i]!));
+}
+
+// Trims are for native histograms: floats on both sides give nothing but a note.
+function noteFloats(op: BinaryOperator, where: string | undefined, annotations: Annotations): void {
+  const text = `incompatible sample types encountered for binary operator "${op}": float ${op} float`;
+  inform(annotations, text, where);
+}
+
+function meet(left: StepBatch, right: StepBatch, signatures: Signatures): boolean {
+  return withoutEmptyRows(intersectVectors(left, right, signatures)).labels.length > 0;
+}

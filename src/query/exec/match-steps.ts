@@ -1,0 +1,158 @@
+// Vector matching step by step, exactly in Prometheus's order (promql/engine.go, VectorBinop): for vectors whose match groups
+// or results have several series that (should) never meet at one step, and for fill modifiers.
+
+import { type Labels, labelsKey } from '../../model/labels.ts';
+import { combineNumbers, isComparison } from '../kernels/elementwise.ts';
+import type { StepBatch } from '../source.ts';
+import { StateMemory } from './aggregation.ts';
+import { RowList } from './row-list.ts';
+import { sameLabelsError } from './step-batch.ts';
+import {
+  ambiguousGrouping,
+  dropsMetricName,
+  duplicateSeries,
+  implicitManyToOne,
+  type PairOperation,
+  resultLabels,
+  type Signatures,
+} from './vector-match.ts';
+
+/** No series: a fill value stands in. */
+const FILL = -1;
+
+/** Combines two vectors; errors as Prometheus raises them at the first step that has a conflict. */
+export function matchByStep(
+  operation: PairOperation,
+  left: StepBatch,
+  right: StepBatch,
+  signatures: Signatures,
+): StepBatch {
+  const matcher = new StepMatcher(operation, left, right, signatures);
+  for (let step = 0; step < left.steps; step++) matcher.run(step);
+  return matcher.take();
+}
+
+/** One side of the operation: `rows` present at the current step. */
+interface Side {
+  readonly batch: StepBatch;
+  readonly signatures: Int32Array;
+  readonly fill: number | undefined;
+  rows: number[];
+}
+
+class StepMatcher {
+  readonly #operation: PairOperation;
+  readonly #groups: readonly Labels[];
+  readonly #many: Side;
+  readonly #one: Side;
+  readonly #swapped: boolean;
+  /** Row of the one side per group at the current step, or -1. */
+  readonly #oneRows: Int32Array;
+  /** Result rows that each group has brought forth at the current step. */
+  readonly #matched: Set<number>[];
+  readonly #output: RowList;
+  readonly #rowOfLabels = new Map<string, number>();
+  readonly #rowOfPair = new Map<string, number>();
+
+  constructor(operation: PairOperation, left: StepBatch, right: StepBatch, signatures: Signatures) {
+    const { matching } = operation;
+    this.#operation = operation;
+    this.#swapped = matching.card === 'one-to-many';
+    const leftSide = { batch: left, signatures: signatures.left };
+    const rightSide = { batch: right, signatures: signatures.right };
+    // As in Prometheus, fill_left is the fill of the many side and fill_right of the one side even when group_right swaps them.
+    this.#many = { ...(this.#swapped ? rightSide : leftSide), fill: matching.fillLeft, rows: [] };
+    this.#one = { ...(this.#swapped ? leftSide : rightSide), fill: matching.fillRight, rows: [] };
+    this.#groups = signatures.groups;
+    this.#oneRows = new Int32Array(signatures.groups.length);
+    this.#matched = signatures.groups.map(() => new Set());
+    this.#output = new RowList(left.steps, new StateMemory(undefined));
+  }
+
+  take(): StepBatch {
+    return this.#output.take();
+  }
+
+  run(step: number): void {
+    const many = this.#many;
+    const one = this.#one;
+    many.rows = presentRows(many.batch, step);
+    one.rows = presentRows(one.batch, step);
+    if (many.rows.length === 0 && one.rows.length === 0) return;
+    const filled = many.fill !== undefined || one.fill !== undefined;
+    if ((many.rows.length === 0 || one.rows.length === 0) && !filled) return;
+    this.#placeOnes();
+    for (const matched of this.#matched) matched.clear();
+    for (const row of many.rows) {
+      const partner = this.#oneRows[many.signatures[row]!]!;
+      if (partner !== FILL || one.fill !== undefined) this.#combine(step, row, partner);
+    }
+    if (many.fill === undefined) return;
+    for (const row of one.rows)
+      if (this.#matched[one.signatures[row]!]!.size === 0) this.#combine(step, FILL, row);
+  }
+
+  #placeOnes(): void {
+    const { batch, signatures, rows } = this.#one;
+    this.#oneRows.fill(FILL);
+    for (const row of rows) {
+      const group = signatures[row]!;
+      const earlier = this.#oneRows[group]!;
+      if (earlier !== FILL) {
+        const pair = { first: batch.labels[earlier]!, second: batch.labels[row]! };
+        throw duplicateSeries(this.#groups[group]!, this.#swapped ? 'left' : 'right', pair);
+      }
+      this.#oneRows[group] = row;
+    }
+  }
+
+  // Combines a row of each side at a step; FILL takes the side's fill value.
+  #combine(step: number, manyRow: number, oneRow: number): void {
+    const group = manyRow === FILL ? this.#one.signatures[oneRow]! : this.#many.signatures[manyRow]!;
+    const result = this.#resultRow(group, manyRow, oneRow);
+    const matched = this.#matched[group]!;
+    if (this.#operation.matching.card === 'one-to-one') {
+      if (matched.size > 0) throw implicitManyToOne();
+    } else if (matched.has(result)) throw ambiguousGrouping();
+    matched.add(result);
+    const manyValue = valueAt(this.#many, manyRow, step);
+    const oneValue = valueAt(this.#one, oneRow, step);
+    const [a, b] = this.#swapped ? [oneValue, manyValue] : [manyValue, oneValue];
+    const { op, returnBool } = this.#operation;
+    const value = combineNumbers(op, a, b);
+    const filter = isComparison(op) && !returnBool;
+    if (filter && value === 0) return;
+    const cell = result * this.#output.steps + step;
+    if (this.#output.present[cell] === 1) throw sameLabelsError();
+    this.#output.values[cell] = filter ? a : value;
+    this.#output.present[cell] = 1;
+  }
+
+  // The output row of a pair: pairs with equal result labels share one.
+  #resultRow(group: number, manyRow: number, oneRow: number): number {
+    const pair = `${manyRow},${oneRow},${manyRow === FILL || oneRow === FILL ? group : ''}`;
+    let row = this.#rowOfPair.get(pair);
+    if (row !== undefined) return row;
+    const many = manyRow === FILL ? this.#groups[group]! : this.#many.batch.labels[manyRow]!;
+    const one = oneRow === FILL ? this.#groups[group]! : this.#one.batch.labels[oneRow]!;
+    const labels = resultLabels(many, one, this.#operation.matching, dropsMetricName(this.#operation));
+    const key = labelsKey(labels);
+    row = this.#rowOfLabels.get(key);
+    if (row === undefined) {
+      row = this.#output.open(labels);
+      this.#rowOfLabels.set(key, row);
+    }
+    this.#rowOfPair.set(pair, row);
+    return row;
+  }
+}
+
+function presentRows({ labels, steps, present }: StepBatch, step: number): number[] {
+  const rows: number[] = [];
+  for (let row = 0; row < labels.length; row++) if (present[row * steps + step] === 1) rows.push(row);
+  return rows;
+}
+
+function valueAt({ batch, fill }: Side, row: number, step: number): number {
+  return row === FILL ? (fill ?? Number.NaN) : batch.values[row * batch.steps + step]!;
+}

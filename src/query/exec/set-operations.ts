@@ -1,0 +1,100 @@
+// and, or, unless: whether a left or right series is there at a step depends on whether its match group is on the other side.
+
+import { type Labels, labelsKey } from '../../model/labels.ts';
+import type { StepBatch } from '../source.ts';
+import { rowHasSteps, takeRows } from './step-batch.ts';
+import type { Signatures } from './vector-match.ts';
+
+/** Steps at which each match group has a series; undefined for groups without any. */
+function groupPresence(batch: StepBatch, signatures: Int32Array, groups: number): (Uint8Array | undefined)[] {
+  const { steps, present } = batch;
+  const masks: (Uint8Array | undefined)[] = new Array(groups).fill(undefined);
+  const owned = new Uint8Array(groups);
+  for (let row = 0; row < signatures.length; row++) {
+    const group = signatures[row]!;
+    const cells = present.subarray(row * steps, (row + 1) * steps);
+    let mask = masks[group];
+    if (mask === undefined) {
+      masks[group] = cells;
+      continue;
+    }
+    // A group's first series lends its presence; it is copied once there is a second.
+    if (owned[group] === 0) {
+      mask = masks[group] = mask.slice();
+      owned[group] = 1;
+    }
+    for (let i = 0; i < steps; i++) mask[i]! |= cells[i]!;
+  }
+  return masks;
+}
+
+/** left and right: left series at the steps where their group is on the right. Works in `left`. */
+export function intersectVectors(left: StepBatch, right: StepBatch, signatures: Signatures): StepBatch {
+  const masks = groupPresence(right, signatures.right, signatures.groups.length);
+  const { steps, present } = left;
+  const kept: number[] = [];
+  for (let row = 0; row < left.labels.length; row++) {
+    const mask = masks[signatures.left[row]!];
+    if (mask === undefined) continue;
+    const from = row * steps;
+    for (let i = 0; i < steps; i++) present[from + i]! &= mask[i]!;
+    if (rowHasSteps(left, row)) kept.push(row);
+  }
+  return kept.length === left.labels.length ? left : takeRows(left, kept);
+}
+
+/** left unless right: left series at the steps where their group is not on the right. Works in `left`. */
+export function subtractVectors(left: StepBatch, right: StepBatch, signatures: Signatures): StepBatch {
+  const masks = groupPresence(right, signatures.right, signatures.groups.length);
+  const { steps, present } = left;
+  const kept: number[] = [];
+  for (let row = 0; row < left.labels.length; row++) {
+    const mask = masks[signatures.left[row]!];
+    const from = row * steps;
+    if (mask !== undefined) for (let i = 0; i < steps; i++) present[from + i]! &= 1 - mask[i]!;
+    if (mask === undefined || rowHasSteps(left, row)) kept.push(row);
+  }
+  return kept.length === left.labels.length ? left : takeRows(left, kept);
+}
+
+/**
+ * left or right: all left series, then right ones at the steps where their group is not on the left. A right series with the
+ * labels of a left one continues it. Works in `right`.
+ */
+export function uniteVectors(left: StepBatch, right: StepBatch, signatures: Signatures): StepBatch {
+  const masks = groupPresence(left, signatures.left, signatures.groups.length);
+  const { steps } = left;
+  const added: number[] = [];
+  for (let row = 0; row < right.labels.length; row++) {
+    const mask = masks[signatures.right[row]!];
+    const from = row * steps;
+    if (mask !== undefined) for (let i = 0; i < steps; i++) right.present[from + i]! &= 1 - mask[i]!;
+    if (rowHasSteps(right, row)) added.push(row);
+  }
+  return appendRows(left, right, added);
+}
+
+function appendRows(left: StepBatch, right: StepBatch, added: readonly number[]): StepBatch {
+  if (added.length === 0) return left;
+  const { steps } = left;
+  const places = new Map<string, number>(left.labels.map((labels, row) => [labelsKey(labels), row]));
+  const labels: Labels[] = [...left.labels];
+  const targets = added.map((row) => {
+    const place = places.get(labelsKey(right.labels[row]!));
+    return place ?? labels.push(right.labels[row]!) - 1;
+  });
+  const values = new Float64Array(labels.length * steps);
+  const present = new Uint8Array(labels.length * steps);
+  values.set(left.values.subarray(0, left.labels.length * steps));
+  present.set(left.present.subarray(0, left.labels.length * steps));
+  for (const [n, row] of added.entries()) {
+    const from = row * steps;
+    const target = targets[n]! * steps;
+    for (let i = 0; i < steps; i++) {
+      if (right.present[from + i] === 0) continue;
+      values[target + i] = right.values[from + i]!;
+      present[target + i] = 1;
+    }
+  }
+  return { labels, steps, values, present };
+}

@@ -1,0 +1,115 @@
+// Which series of two vectors meet in a binary operation, and what the result's series are called (Prometheus
+// promql/engine.go, VectorBinop and resultMetric). Signatures are computed once per series, not per step.
+
+import { DomainError } from '../../model/errors.ts';
+import { type Labels, labelsDrop, labelsKeep, labelsWith, labelValue } from '../../model/labels.ts';
+import { isComparison } from '../kernels/elementwise.ts';
+import type { ArithmeticOperator, ComparisonOperator, VectorMatching } from '../parse/ast.ts';
+import { goQuote } from '../parse/go-text.ts';
+import { GroupTable } from './grouping.ts';
+import { dropMetadataLabels } from './step-batch.ts';
+
+/** An operation whose result has values of its own. */
+export interface PairOperation {
+  readonly op: ArithmeticOperator | ComparisonOperator;
+  readonly returnBool: boolean;
+  readonly matching: VectorMatching;
+}
+
+/** Whether an operation's result is no longer the metric it came from. */
+export function dropsMetricName({ op, returnBool }: Pick<PairOperation, 'op' | 'returnBool'>): boolean {
+  return returnBool || !isComparison(op);
+}
+
+/** The match group of every series of both sides. */
+export interface Signatures {
+  /** Group number of each left series, and of each right one. */
+  readonly left: Int32Array;
+  readonly right: Int32Array;
+  /** Labels that make each group. */
+  readonly groups: readonly Labels[];
+}
+
+/** Numbers the match groups of two vectors: by the labels of `on`, or by all but those of `ignoring` and the metric name. */
+export function matchSignatures(
+  matching: Pick<VectorMatching, 'on' | 'labels'>,
+  left: readonly Labels[],
+  right: readonly Labels[],
+): Signatures {
+  const table = new GroupTable({ grouping: matching.labels, without: !matching.on });
+  const number = (series: readonly Labels[]): Int32Array => {
+    const out = new Int32Array(series.length);
+    for (let i = 0; i < series.length; i++) out[i] = table.groupOf(series[i]!);
+    return out;
+  };
+  return { left: number(left), right: number(right), groups: table.labels };
+}
+
+/** The series of each group as rows, or -1 for none; undefined when a group has two. */
+export function uniqueRows(signatures: Int32Array, groups: number): Int32Array | undefined {
+  const rows = new Int32Array(groups).fill(-1);
+  for (let row = 0; row < signatures.length; row++) {
+    const group = signatures[row]!;
+    if (rows[group] !== -1) return undefined;
+    rows[group] = row;
+  }
+  return rows;
+}
+
+/** Labels of a result: those of the `many` side, shaped by the matching, with the included labels of the `one` side. */
+export function resultLabels(
+  many: Labels,
+  one: Labels,
+  matching: VectorMatching,
+  dropsName: boolean,
+): Labels {
+  let labels = dropsName ? dropMetadataLabels(many) : many;
+  if (matching.card === 'one-to-one') {
+    const names = new Set(matching.labels);
+    labels = matching.on ? labelsKeep(labels, names) : labelsDrop(labels, names);
+  }
+  for (const name of matching.include) labels = labelsWith(labels, name, labelValue(one, name));
+  return labels;
+}
+
+/** Two series of one match group on the side that may have one. `first` was met before `second`. */
+export function duplicateSeries(
+  group: Labels,
+  side: 'left' | 'right',
+  { first, second }: { first: Labels; second: Labels },
+): DomainError {
+  return new DomainError(
+    'execution',
+    `found duplicate series for the match group ${labelSetText(group)} on the ${side} hand-side of the operation: ` +
+      `[${labelSetText(second)}, ${labelSetText(first)}];many-to-many matching not allowed: ` +
+      'matching labels must be unique on one side',
+  );
+}
+
+/** Two series of one match group on the left of a one-to-one operation. */
+export function implicitManyToOne(): DomainError {
+  return new DomainError(
+    'execution',
+    'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)',
+  );
+}
+
+/** Two results of one match group with equal labels. */
+export function ambiguousGrouping(): DomainError {
+  return new DomainError(
+    'execution',
+    'multiple matches for labels: grouping labels must ensure unique matches',
+  );
+}
+
+const PLAIN_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+/** `{__name__="a", b="c"}`: a label set as Prometheus's error messages show it. */
+export function labelSetText(labels: Labels): string {
+  const parts: string[] = [];
+  for (let i = 0; i < labels.length; i += 2) {
+    const name = labels[i]!;
+    parts.push(`${PLAIN_NAME.test(name) ? name : goQuote(name)}=${goQuote(labels[i + 1]!)}`);
+  }
+  return `{${parts.join(', ')}}`;
+}
