@@ -123,6 +123,8 @@ async function* overSource(
     while (scan.next < batch.labels.length) {
       const part = evaluateSome(state, batch, scan);
       if (part !== undefined) yield part;
+      const pause = context.budget.breathe();
+      if (pause !== undefined) await pause;
     }
   }
 }

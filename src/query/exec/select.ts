@@ -56,6 +56,8 @@ export async function* streamSelect(
     while (scan.next < batch.labels.length) {
       const part = selectSome(scan, batch);
       if (part !== undefined) yield part;
+      const pause = budget.breathe();
+      if (pause !== undefined) await pause;
     }
   }
 }
@@ -94,7 +96,7 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
   return rows.take();
 }
 
-/** Batches of series from the source, counted, with a chance for others to run between them. */
+/** Batches of series from the source, counted; stops when the query is canceled. */
 export async function* readSeries(request: SelectRequest, context: ExecContext): AsyncGenerator<SeriesBatch> {
   const { source, budget } = context;
   if (source === undefined)
@@ -103,7 +105,6 @@ export async function* readSeries(request: SelectRequest, context: ExecContext):
   for await (const batch of source.select(request, budget)) {
     budget.addSeries(batch.labels.length);
     yield batch;
-    const pause = budget.breathe();
-    if (pause !== undefined) await pause;
+    budget.check();
   }
 }
