@@ -1,6 +1,7 @@
 // What a shard does with a fragment: evaluate its node over the shard's own series and reply in pieces of bounded size.
 
 import { Annotations } from '../../model/annotations.ts';
+import { DomainError } from '../../model/errors.ts';
 import { sampleColumns } from '../../model/samples.ts';
 import type { QueryBudget } from '../budget.ts';
 import { dropStale } from '../kernels/window.ts';
@@ -64,6 +65,11 @@ export async function* readRaw(
   context: ExecContext,
 ): AsyncGenerator<RawColumns> {
   const { budget } = context;
+  if (node.extension !== undefined)
+    throw new DomainError(
+      'execution',
+      `cannot answer raw samples of an ${node.extension} range selector: not supported`,
+    );
   const start = (node.at ?? grid.start) - node.offsetMs - node.rangeMs + 1;
   const end = (node.at ?? lastStep(grid)) - node.offsetMs;
   if (end < start) return;

@@ -4,6 +4,7 @@
 import { DomainError, invariant } from '../../model/errors.ts';
 import { type Labels, labelValue, METRIC_NAME } from '../../model/labels.ts';
 import { growColumns, type SampleColumns, sampleColumns } from '../../model/samples.ts';
+import { anchoredCountKernel, type Extension, extendedRateKernel } from '../kernels/extended.ts';
 import { keepsMetricName, RANGE_KERNELS } from '../kernels/range-kernels.ts';
 import {
   columnsFromSteps,
@@ -65,7 +66,8 @@ async function openRow(
   grid: StepRange,
   context: ExecContext,
 ): Promise<RowState> {
-  const kernel = RANGE_KERNELS.get(node.func);
+  const extension = input.kind === 'range-select' ? input.extension : undefined;
+  const kernel = kernelOf(node.func, extension);
   if (kernel === undefined)
     throw new DomainError('execution', `cannot evaluate function ${node.func}: not supported`);
   const args: Float64Array[] = [];
@@ -87,6 +89,8 @@ async function openRow(
     output: rows.values,
     present: rows.present,
     offset: 0,
+    before: extension === undefined ? 0 : context.lookbackMs,
+    after: extension === 'smoothed' ? context.lookbackMs : 0,
   };
   const keepNames = keepsMetricName(node.func);
   const [first = NO_ARGUMENT, second = NO_ARGUMENT] = args;
@@ -108,14 +112,21 @@ async function openRow(
   };
 }
 
+function kernelOf(func: string, extension: Extension | undefined): RangeKernel | undefined {
+  if (extension === undefined) return RANGE_KERNELS.get(func);
+  if (func === 'resets' || func === 'changes') return anchoredCountKernel(func);
+  return extendedRateKernel(func, extension);
+}
+
 async function* overSource(
   input: RangeSelectNode,
   state: RowState,
   grid: StepRange,
   context: ExecContext,
 ): AsyncGenerator<StepBatch> {
-  const start = state.job.end - input.rangeMs + 1;
-  const end = (input.at ?? lastStep(grid)) - input.offsetMs;
+  const { job } = state;
+  const start = job.end - input.rangeMs - job.before + 1;
+  const end = (input.at ?? lastStep(grid)) - input.offsetMs + job.after;
   if (input.rangeMs <= 0) return;
   const scan = { start, end, next: 0 };
   for await (const batch of readSeries({ matchers: input.matchers, start, end }, context)) {

@@ -2,7 +2,9 @@
 
 import { DomainError } from '../../model/errors.ts';
 import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
+import { selectSmoothed } from '../kernels/extended.ts';
 import { type SelectJob, selectInstants } from '../kernels/select.ts';
+import { dropStale } from '../kernels/window.ts';
 import { namesUnique } from '../plan/names.ts';
 import type { SelectNode } from '../plan/nodes.ts';
 import {
@@ -30,7 +32,7 @@ export async function* streamSelect(
   const reference = (node.at ?? grid.start) - node.offsetMs;
   const step = node.at === undefined ? grid.step : 0;
   const start = reference - lookbackMs + 1;
-  const end = (node.at ?? lastStep(grid)) - node.offsetMs;
+  const end = (node.at ?? lastStep(grid)) - node.offsetMs + (node.smoothed ? lookbackMs : 0);
   const rows = new Rows(steps, budget);
   const scan: Scan = {
     node,
@@ -78,7 +80,7 @@ interface Scan {
 // Looks up series of a batch until the chunk is full or the batch is done. A plain function: loops inside generators are slow.
 function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
   const { rows, columns, job, distinct, start, end } = scan;
-  const { timestamps } = scan.node;
+  const { timestamps, smoothed } = scan.node;
   const { budget } = scan.context;
   while (scan.next < batch.labels.length) {
     const index = scan.next++;
@@ -88,12 +90,18 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
     job.output = rows.values;
     job.present = rows.present;
     job.offset = rows.offset;
-    if (selectInstants(columns, job, timestamps) === 0) continue;
+    const found = smoothed ? smooth(columns, job) : selectInstants(columns, job, timestamps);
+    if (found === 0) continue;
     const labels = timestamps ? dropMetadataLabels(batch.labels[index]!) : batch.labels[index]!;
     distinct?.add(labels);
     if (rows.keep(labels)) return rows.take();
   }
   return rows.take();
+}
+
+function smooth(columns: SampleColumns, job: SelectJob): number {
+  dropStale(columns);
+  return selectSmoothed(columns, job);
 }
 
 /** Batches of series from the source, counted; stops when the query is canceled. */

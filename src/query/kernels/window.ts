@@ -22,6 +22,9 @@ export interface WindowJob {
   output: Float64Array;
   present: Uint8Array;
   offset: number;
+  /** How far windows reach beyond their borders, ms: 0 but for extended selectors. */
+  before: number;
+  after: number;
 }
 
 /** Computes a range function for every step of a job; `first` and `second` are its scalar arguments per step. */
@@ -48,8 +51,9 @@ export function dropStale(columns: SampleColumns): number {
 
 /** Fills `from` and `to` of a job for `count` samples in time order. Cost O(samples + steps). */
 export function findWindows(job: WindowJob, count: number): void {
-  const { timestamps, from, to, steps, step, range } = job;
-  let end = job.end;
+  const { timestamps, from, to, steps, step } = job;
+  const range = job.range + job.before + job.after;
+  let end = job.end + job.after;
   let low = 0;
   let high = 0;
   for (let i = 0; i < steps; i++) {

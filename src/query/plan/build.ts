@@ -121,11 +121,11 @@ function resolveAt(at: AtModifier | undefined, grid: StepRange): { at: number } 
 }
 
 function buildSelect(expr: VectorSelector, context: BuildContext, timestamps: boolean): Built {
-  refuseExtended(expr);
   const at = resolveAt(expr.at, context.grid);
   const { matchers } = expr;
   const offsetMs = offsetOf(expr, context);
-  return steady({ kind: 'select', matchers, timestamps, offsetMs, ...at }, at !== undefined);
+  const smoothed = expr.extended === 'smoothed' && !timestamps ? { smoothed: true as const } : {};
+  return steady({ kind: 'select', matchers, timestamps, offsetMs, ...smoothed, ...at }, at !== undefined);
 }
 
 function offsetOf(modifiers: TimeModifiers, context: BuildContext): number {
@@ -134,19 +134,26 @@ function offsetOf(modifiers: TimeModifiers, context: BuildContext): number {
 }
 
 function buildRangeSelect(expr: MatrixSelector, context: BuildContext): Built {
-  refuseExtended(expr.selector);
   const at = resolveAt(expr.selector.at, context.grid);
   const { matchers } = expr.selector;
   const offsetMs = offsetOf(expr.selector, context);
   const rangeMs =
     expr.rangeExpr === undefined ? expr.rangeMs : durationMsOf(expr.rangeExpr, context.grid, false);
-  const node: RangeSelectNode = { kind: 'range-select', matchers, rangeMs, offsetMs, ...at };
+  const extension = expr.selector.extended === undefined ? {} : { extension: expr.selector.extended };
+  const node: RangeSelectNode = { kind: 'range-select', matchers, rangeMs, offsetMs, ...extension, ...at };
   return { node: Object.freeze(node), invariant: at !== undefined, wrap: false };
 }
 
-function refuseExtended(expr: VectorSelector): void {
-  if (expr.extended !== undefined)
-    throw new DomainError('execution', `cannot evaluate the ${expr.extended} modifier: not supported`);
+// Functions that may look beyond their window's borders.
+const ANCHORED_SAFE = 'changes, delta, increase, rate, resets';
+const SMOOTHED_SAFE = 'delta, increase, rate';
+
+function checkExtension(func: string, input: RangeSelectNode | SubqueryNode): void {
+  if (input.kind !== 'range-select' || input.extension === undefined) return;
+  const safe = input.extension === 'anchored' ? ANCHORED_SAFE : SMOOTHED_SAFE;
+  if (safe.split(', ').includes(func)) return;
+  const text = `${input.extension} modifier can only be used with: ${safe} - not with ${func}`;
+  throw new DomainError('execution', text);
 }
 
 function buildSubquery(expr: Subquery, context: BuildContext, depth: number): Built {
@@ -244,6 +251,7 @@ function callNode({ expr, args, nodes }: CallParts, context: BuildContext): Plan
   if (rangeIndex >= 0) {
     const input = nodes[rangeIndex] as RangeSelectNode | SubqueryNode;
     const rest = nodes.filter((_, i) => i !== rangeIndex);
+    checkExtension(expr.func, input);
     if (expr.func === 'absent_over_time') {
       const present = rangeFunction('last_over_time', input, []);
       return Object.freeze({ kind: 'absent', labels: absentLabels(args[0]), input: present });

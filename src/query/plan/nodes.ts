@@ -3,6 +3,7 @@
 
 import type { Labels } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
+import type { Extension } from '../kernels/extended.ts';
 import type { AggregateOperator, BinaryOperator, VectorMatching } from '../parse/ast.ts';
 
 /** A number. */
@@ -33,6 +34,8 @@ export interface SelectNode extends Shift {
   readonly kind: 'select';
   readonly matchers: readonly Matcher[];
   readonly timestamps: boolean;
+  /** Interpolated between neighbouring samples (extended selectors). */
+  readonly smoothed?: true;
 }
 
 /** A range selector: only as input of a range function, or alone as a whole instant query. */
@@ -40,6 +43,8 @@ export interface RangeSelectNode extends Shift {
   readonly kind: 'range-select';
   readonly matchers: readonly Matcher[];
   readonly rangeMs: number;
+  /** Borders of the window as extended selectors treat them. */
+  readonly extension?: Extension;
 }
 
 /** A subquery: `input` on a grid of its own, aligned to multiples of `stepMs`. */

@@ -10,7 +10,11 @@ describe('query budget', () => {
   it('lets a timer cancel a query that computes without waiting', async () => {
     const clock = realClock();
     const all = Array.from({ length: 400 }, (_, i) =>
-      series({ __name__: 'x_total', i: String(i) }, Array.from({ length: 200 }, (_, k) => k), 1000),
+      series(
+        { __name__: 'x_total', i: String(i) },
+        Array.from({ length: 200 }, (_, k) => k),
+        1000,
+      ),
     );
     const engine = createEngine({
       lookbackMs: 300_000,

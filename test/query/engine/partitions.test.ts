@@ -38,6 +38,9 @@ const QUERIES = [
   'max_over_time(rate(x_total[2m])[4m:1m])',
   'max_over_time(sum by (job) (rate(x_total[2m]))[4m:1m])',
   'sum_over_time(x_total[3m])',
+  'rate(x_total[3m] smoothed)',
+  'sum(changes(x_total[3m] anchored))',
+  'x_total smoothed',
   'quantile_over_time(0.4, y[3m])',
   'quantile_over_time(scalar(sum(y)) / 100000, x_total[3m])',
   'absent(x_total{i="77"})',
@@ -56,7 +59,7 @@ const QUERIES = [
 const base = {
   lookbackMs: 300_000,
   defaultStepMs: 60_000,
-  features: { experimentalFunctions: true },
+  features: { experimentalFunctions: true, extendedRangeSelectors: true },
   limits: { samplesMax: 1e6, seriesMax: 1e5, memoryBytesMax: 1e8 },
 };
 

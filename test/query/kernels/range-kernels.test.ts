@@ -35,6 +35,8 @@ function run(name: string, series: Series, first = 0, second = 0): (number | und
     output: new Float64Array(steps + 3),
     present: new Uint8Array(steps + 3),
     offset: 2,
+    before: 0,
+    after: 0,
   };
   findWindows(job, points.length);
   RANGE_KERNELS.get(name)!(job, new Float64Array(steps).fill(first), new Float64Array(steps).fill(second));
