@@ -86,11 +86,13 @@ async function inspectBlock(
   for await (const entry of objects.list(`${ulid}/`)) names.add(entry.key.slice(ulid.length + 1));
   if (!names.has(META_FILE)) return { kind: 'incomplete', ulid };
   const meta = cached ?? (await fetchMeta(objects, cacheDisk, ulid));
+  if (meta === undefined) return { kind: 'incomplete', ulid };
   if ('reason' in meta) return { kind: 'broken', ulid, reason: meta.reason };
   if (!hasLabels(meta, options.labels)) return { kind: 'other' };
   if (names.has(DELETION_MARK_FILE)) {
     const markedAt = await deletionTime(objects, ulid);
-    if (options.now - markedAt >= options.ignoreMarkedAfterMs) return { kind: 'marked', ulid };
+    if (markedAt !== undefined && options.now - markedAt >= options.ignoreMarkedAfterMs)
+      return { kind: 'marked', ulid };
   }
   return { kind: 'block', meta };
 }
@@ -115,8 +117,9 @@ async function fetchMeta(
   objects: ObjectStore,
   cacheDisk: Disk,
   ulid: string,
-): Promise<BlockMeta | { readonly reason: string }> {
-  const bytes = await objects.get(`${ulid}/${META_FILE}`);
+): Promise<BlockMeta | { readonly reason: string } | undefined> {
+  const bytes = await getIfThere(objects, `${ulid}/${META_FILE}`);
+  if (bytes === undefined) return undefined;
   try {
     const meta = decodeBlockMeta(bytes, `${ulid}/${META_FILE}`);
     if (meta.ulid !== ulid) return { reason: `its meta.json says it is block ${meta.ulid}` };
@@ -128,15 +131,26 @@ async function fetchMeta(
   }
 }
 
-// When the block was marked, ms; a mark that cannot be read counts as just as binding, from the beginning of time.
-async function deletionTime(objects: ObjectStore, ulid: string): Promise<number> {
-  const bytes = await objects.get(`${ulid}/${DELETION_MARK_FILE}`);
+// When the block was marked, ms, or undefined when the mark is gone; one that cannot be read binds from the beginning of time.
+async function deletionTime(objects: ObjectStore, ulid: string): Promise<number | undefined> {
+  const bytes = await getIfThere(objects, `${ulid}/${DELETION_MARK_FILE}`);
+  if (bytes === undefined) return undefined;
   try {
     const mark: unknown = JSON.parse(new TextDecoder().decode(bytes));
     const seconds = (mark as { deletion_time?: unknown } | null)?.deletion_time;
     return typeof seconds === 'number' ? seconds * 1000 : 0;
   } catch {
     return 0;
+  }
+}
+
+// An object may be removed between its listing and this request.
+async function getIfThere(objects: ObjectStore, key: string): Promise<Uint8Array | undefined> {
+  try {
+    return await objects.get(key);
+  } catch (error) {
+    if (error instanceof DomainError && error.code === 'not_found') return undefined;
+    throw error;
   }
 }
 

@@ -2,11 +2,23 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DomainError } from '../../../src/model/errors.ts';
+import { realClock } from '../../../src/platform/clock.ts';
 import { blockUlid } from '../../../src/storage/block/block-meta.ts';
 import { writeBlock } from '../../../src/storage/block/block-writer.ts';
 import { scanBucket } from '../../../src/storage/block/bucket-scan.ts';
+import { openBucketBlock } from '../../../src/storage/block/open-block.ts';
 import { deleteBlock, uploadBlock } from '../../../src/storage/block/upload.ts';
-import { chunkSeries, factsOf, memoryObjects, someSeries, temporaryDisk } from './fixtures.ts';
+import { folderStore } from '../../../src/storage/objects/folder.ts';
+import { memoryStore } from '../../../src/storage/objects/memory.ts';
+import {
+  chunkSeries,
+  factsOf,
+  matchers,
+  memoryObjects,
+  someSeries,
+  temporaryDisk,
+  testCaches,
+} from './fixtures.ts';
 
 const temporary = temporaryDisk();
 const { disk } = temporary;
@@ -142,4 +154,35 @@ describe('bucket-scan', () => {
     await objects.put(`${names[0]}/deletion-mark.json`, new Uint8Array(3));
     expect((await scanBucket(objects, cache, wanted)).marked).toEqual([names[0]]);
   });
+
+  it('takes a block that vanishes while it looks as incomplete, not as an error', async () => {
+    const objects = memoryObjects();
+    for (const ulid of names) await uploadBlock(disk, ulid, objects, owner);
+    const { list } = objects;
+    objects.list = async function* (prefix) {
+      yield* list(prefix);
+      if (prefix.startsWith(names[0]!)) objects.content.clear();
+    };
+    const result = await scanBucket(objects, disk.within('cache-c'), wanted);
+    expect(result.incomplete).toContain(names[0]);
+    expect(result.broken).toEqual([]);
+  });
+
+  for (const kind of ['memory', 'folder'] as const) {
+    it(`works on the ${kind} object store`, async () => {
+      const objects = kind === 'memory' ? memoryStore(realClock()) : folderStore(disk.within('bucket'));
+      for (const ulid of names) await uploadBlock(disk, ulid, objects, owner);
+      const cacheDisk = disk.within(`cache-${kind}`);
+      const found = await scanBucket(objects, cacheDisk, wanted);
+      expect(found.blocks.map((meta) => meta.ulid)).toEqual(names.slice(0, 2));
+      const shared = { caches: testCaches(), pause: () => undefined };
+      const block = await openBucketBlock({ objects, cacheDisk }, found.blocks[0]!, shared);
+      const selection = await block.select(matchers(['job', '=~', '.+']), 0, 1e9);
+      expect((await selection.load(0, 5)).count).toBe(5);
+      await deleteBlock(objects, names[0]!);
+      expect((await scanBucket(objects, cacheDisk, wanted)).blocks.map((meta) => meta.ulid)).toEqual([
+        names[1],
+      ]);
+    });
+  }
 });
