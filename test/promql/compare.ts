@@ -55,14 +55,18 @@ export function compareStep(command: EvalCommand, value: QueryValue, timeMs: num
 }
 
 /** What differs between the notes of an answer and the expectation. */
-export function compareNotes(command: EvalCommand, result: QueryResult): string | undefined {
+export function compareNotes(
+  command: EvalCommand,
+  result: QueryResult,
+  isRewritten: boolean,
+): string | undefined {
   for (const [level, wanted, unwanted] of [
     ['warning', 'warn', 'no_warn'],
     ['info', 'info', 'no_info'],
   ] as const) {
     const found = result.annotations.filter((note) => note.level === level).map(({ text }) => text);
     const expects = command.expects.get(wanted) ?? [];
-    const difference = compareTexts(expects, found, wanted);
+    const difference = compareTexts(expects, found, { kind: wanted, isRewritten });
     if (difference !== undefined) return difference;
     if (command.expects.has(unwanted) && found.length > 0)
       return `unexpected ${wanted} ${JSON.stringify(found)}`;
@@ -80,12 +84,12 @@ export function compareFailure(command: EvalCommand, message: string): string | 
 function compareTexts(
   expects: readonly Expectation[],
   found: readonly string[],
-  kind: string,
+  { kind, isRewritten }: { readonly kind: string; readonly isRewritten: boolean },
 ): string | undefined {
   if (expects.length === 0) return undefined;
-  const missing = expects.find((expected) => !found.some((text) => expected.matches(text)));
+  const missing = expects.find((expected) => !found.some((text) => expected.matches(text, isRewritten)));
   if (missing !== undefined) return `expected ${kind} ${missing.text} but got ${JSON.stringify(found)}`;
-  const extra = found.find((text) => !expects.some((expected) => expected.matches(text)));
+  const extra = found.find((text) => !expects.some((expected) => expected.matches(text, isRewritten)));
   return extra === undefined ? undefined : `unexpected ${kind} ${JSON.stringify(extra)}`;
 }
 

@@ -73,6 +73,7 @@ async function evaluate(engine: Engine, source: MemorySource, command: EvalComma
 async function attempt(
   command: EvalCommand,
   run: () => Promise<QueryResult>,
+  isRewritten = false,
 ): Promise<{ result?: QueryResult; difference?: string | undefined }> {
   let result: QueryResult;
   try {
@@ -81,7 +82,7 @@ async function attempt(
     return { difference: compareFailure(command, errorText(error)) };
   }
   if (command.expects.has('fail')) return { difference: 'expected an error but the query succeeded' };
-  return { result, difference: compareNotes(command, result) };
+  return { result, difference: compareNotes(command, result, isRewritten) };
 }
 
 async function runRange(engine: Engine, command: EvalCommand): Promise<string | undefined> {
@@ -110,7 +111,11 @@ async function runInstant(
   command: EvalCommand,
   asked: { query: string; timeMs: number },
 ): Promise<string | undefined> {
-  const { result, difference } = await attempt(command, () => engine.instant(asked));
+  const { result, difference } = await attempt(
+    command,
+    () => engine.instant(asked),
+    asked.query !== command.query,
+  );
   if (result === undefined || difference !== undefined) return difference;
   const compared = compareValue(command, result.value);
   if (compared !== undefined) return compared;

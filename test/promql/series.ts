@@ -27,7 +27,8 @@ export interface SeriesLine {
 
 /** Most values one item of a sequence may stand for. */
 const REPEAT_MAX = 1_000_000;
-const NUMBER = String.raw`(?:0[xX][0-9a-fA-F]+|[0-9][0-9_]*\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[iI]nf|[nN]a[nN])`;
+// No hexadecimal numbers: `0x5` is zero five times more.
+const NUMBER = String.raw`(?:[0-9][0-9_]*\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[iI]nf|[nN]a[nN])`;
 const ITEM = new RegExp(`^([+-]?${NUMBER})(?:([+-])(${NUMBER}))?(?:x([0-9]+))?$`);
 const LABEL = /\s*(?:([A-Za-z_][\w]*)|("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`))\s*(=?)\s*/y;
 const STRING = /("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)\s*,?\s*/y;
