@@ -70,11 +70,16 @@ export class ByteTable {
   /** Whether bytes [start, end) of `view` stand at `at` of the arena; the caller has checked that `at` leaves room for them. */
   holds(at: number, view: DataView, start: number, end: number): boolean {
     const own = this.view;
-    let a = at;
-    let i = start;
-    for (; i + 4 <= end; i += 4, a += 4) if (own.getInt32(a, true) !== view.getInt32(i, true)) return false;
-    for (; i < end; i++) if (this.arena[a++] !== view.getUint8(i)) return false;
-    return true;
+    const shift = at - start;
+    if (end - start < 4) {
+      for (let i = start; i < end; i++) if (this.arena[i + shift] !== view.getUint8(i)) return false;
+      return true;
+    }
+    const last = end - 4; // the last word may overlap the one before
+    for (let i = start; i < last; i += 4) {
+      if (own.getInt32(i + shift, true) !== view.getInt32(i, true)) return false;
+    }
+    return own.getInt32(last + shift, true) === view.getInt32(last, true);
   }
 
   /** The number of the key that equals bytes [start, end) of `view`, or -1. */
