@@ -152,7 +152,9 @@ describe('range kernels', () => {
 
   it('predict_linear equals the line at the evaluation time plus the argument', () => {
     fc.assert(
-      fc.property(anySeries, (series) => {
+      fc.property(anySeries, (random) => {
+        // Samples close together would make the line's far end a matter of rounding.
+        const series = { ...random, points: random.points.map((p, i) => ({ t: p.t + i * 10_000, v: p.v })) };
         const twin: Twin = (w, { end }) => {
           const line = slope(w, end);
           return line === undefined ? undefined : line.slope * 3600 + line.intercept;

@@ -113,9 +113,7 @@ describe('plan', () => {
       "
       aggregate topk by ()
         remote
-          aggregate topk by ()
-            select {__name__="x"}
-            number 5
+          select {__name__="x"}
         number 5
       "
     `);
