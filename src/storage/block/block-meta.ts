@@ -4,7 +4,6 @@
 import { createHash } from 'node:crypto';
 import { encodeTime } from 'ulid';
 import { DomainError, invariant } from '../../model/errors.ts';
-import type { TimeRange } from '../../model/time-range.ts';
 
 /** Name of the file in a block's folder. */
 export const META_FILE = 'meta.json';
@@ -70,11 +69,6 @@ export interface BlockMeta {
   readonly stats: BlockStats;
   readonly compaction: BlockCompaction;
   readonly thanos: ThanosMeta | undefined;
-}
-
-/** The time range a block covers. */
-export function blockRange(meta: BlockMeta): TimeRange {
-  return { start: meta.minTime, end: meta.maxTime };
 }
 
 /** What makes a block the same block, whoever builds it. */
