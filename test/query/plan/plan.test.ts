@@ -13,7 +13,7 @@ import { simplify } from '../../../src/query/plan/rules/simplify.ts';
 import { sharePlan } from '../../../src/query/plan/share.ts';
 
 const GRID = { start: 60_000, end: 600_000, step: 15_000 };
-const MERGEABLE = new Set<AggregateOperator>(['sum', 'count', 'min', 'max', 'group', 'avg']);
+const MERGEABLE = new Set<AggregateOperator>(['sum', 'count', 'min', 'max', 'group', 'avg', 'topk']);
 
 function plan(query: string): PlanNode {
   return simplify(buildPlan(parseQuery(query), { query, grid: GRID, defaultStepMs: 60_000 }));
@@ -111,9 +111,11 @@ describe('plan', () => {
     `);
     expect(pushed('topk(5, x)')).toMatchInlineSnapshot(`
       "
-      aggregate topk by ()
+      aggregate merge topk by ()
         remote
-          select {__name__="x"}
+          aggregate partial topk by ()
+            select {__name__="x"}
+            number 5
         number 5
       "
     `);
