@@ -88,10 +88,14 @@ function translate(action: string, error: unknown): DomainError {
 /** The client, whose requests end with an error when the store is silent for `timeoutMs`. */
 function makeClient(options: MinioOptions, timeoutMs: number): Client {
   const module = options.useSSL ? https : http;
-  const giveUpOn = (request: http.ClientRequest): http.ClientRequest =>
-    request.setTimeout(timeoutMs, () => {
-      request.destroy(new Error(`no byte within ${timeoutMs} ms`));
-    });
+  const request = (
+    details: https.RequestOptions,
+    onResponse: (response: http.IncomingMessage) => void,
+  ): http.ClientRequest => {
+    const made = module.request({ ...details, timeout: timeoutMs }, onResponse);
+    made.on('timeout', () => made.destroy(new Error(`no byte within ${timeoutMs} ms`)));
+    return made;
+  };
   return new Client({
     endPoint: options.endPoint,
     port: options.port,
@@ -101,9 +105,7 @@ function makeClient(options: MinioOptions, timeoutMs: number): Client {
     region: options.region || 'us-east-1',
     pathStyle: options.pathStyle ?? true,
     retryOptions: { disableRetry: true },
-    transport: {
-      request: (...given: Parameters<typeof http.request>) => giveUpOn(module.request(...given)),
-    } as typeof http,
+    transport: { request } as typeof http,
   });
 }
 
