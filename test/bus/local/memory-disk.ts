@@ -1,0 +1,193 @@
+// A disk in memory that can lose what was not synced, page by page, and fail as real ones do: a failed fsync forgets which pages
+// were dirty, so that the next one succeeds without having written them.
+
+import { DomainError } from '../../../src/model/errors.ts';
+import type { Disk, DiskFile } from '../../../src/platform/disk.ts';
+import type { Random } from '../../../src/platform/random.ts';
+
+const pageBytes = 512;
+
+interface Stored {
+  cached: Uint8Array;
+  durable: Uint8Array;
+  dirty: Set<number>;
+}
+
+/** A Disk under the test's control. */
+export interface MemoryDisk extends Disk {
+  /** Calls so far, of every kind counted. */
+  readonly counts: { reads: number; writes: number; syncs: number };
+  /** The next calls of a kind end with this; 'full' writes a part before it fails. */
+  fail(kind: 'write' | 'sync', error: 'full' | 'broken' | undefined): void;
+  /** Holds syncs until released. */
+  holdSyncs(): () => void;
+  /** Power cut: each page not synced is kept or lost, a file's end is anywhere between its synced and its last length. */
+  crash(random: Random): void;
+  /** A file's bytes, to damage them. */
+  bytes(file: string): Uint8Array;
+  setBytes(file: string, bytes: Uint8Array): void;
+  names(): string[];
+}
+
+export function createMemoryDisk(): MemoryDisk {
+  const files = new Map<string, Stored>();
+  const counts = { reads: 0, writes: 0, syncs: 0 };
+  const failures = new Map<'write' | 'sync', 'full' | 'broken'>();
+  let held: Promise<void> | undefined;
+  // Files opened before a crash belong to a process that is no more: what it still does never ends.
+  let life = 0;
+  const alive = async (opened: number): Promise<void> => {
+    if (opened !== life) await new Promise(() => {});
+  };
+
+  const need = (file: string): Stored => {
+    const stored = files.get(file);
+    if (!stored) throw new DomainError('not_found', `cannot open ${file}: it does not exist`);
+    return stored;
+  };
+  const failing = (kind: 'write' | 'sync', file: string): void => {
+    const failure = failures.get(kind);
+    if (failure === 'full') throw new DomainError('full', `cannot ${kind} ${file}: the disk is full`);
+    if (failure === 'broken') throw new DomainError('internal', `cannot ${kind} ${file}: EIO`);
+  };
+
+  const openFile = (name: string): DiskFile => {
+    const stored = need(name);
+    const opened = life;
+    return {
+      async read(offset, length) {
+        counts.reads++;
+        return stored.cached.slice(offset, offset + length);
+      },
+      async write(bytes, offset) {
+        await alive(opened);
+        counts.writes++;
+        const part = failures.has('write') ? bytes.subarray(0, bytes.length >> 1) : bytes;
+        put(stored, part, offset);
+        failing('write', name);
+      },
+      async sync() {
+        await alive(opened);
+        counts.syncs++;
+        await held;
+        if (failures.has('sync')) stored.dirty.clear();
+        failing('sync', name);
+        flush(stored);
+      },
+      async truncate(length) {
+        stored.cached = stored.cached.slice(0, length);
+        // the page of the new end is rewritten with the next sync, as the kernel does
+        stored.dirty.add(Math.floor(length / pageBytes));
+      },
+      async size() {
+        return stored.cached.length;
+      },
+      async close() {},
+    };
+  };
+
+  const at = (folder: string): MemoryDisk => {
+    const full = (file: string): string =>
+      folder === '' ? file : file === '' ? folder : `${folder}/${file}`;
+    return {
+      counts,
+      async open(file, mode) {
+        if (mode === 'create' && !files.has(full(file))) files.set(full(file), empty());
+        return openFile(full(file));
+      },
+      async readFile(file) {
+        return need(full(file)).cached.slice();
+      },
+      async writeFile(file, bytes) {
+        failing('write', full(file));
+        files.set(full(file), { cached: bytes.slice(), durable: bytes.slice(), dirty: new Set() });
+      },
+      async list(sub) {
+        const prefix = `${full(sub)}/`;
+        return [...files]
+          .filter(([name]) => name.startsWith(prefix) && !name.slice(prefix.length).includes('/'))
+          .map(([name, stored]) => ({
+            name: name.slice(prefix.length),
+            isFolder: false,
+            bytes: stored.cached.length,
+            modifiedMs: 0,
+          }))
+          .sort((a, b) => (a.name < b.name ? -1 : 1));
+      },
+      async makeFolder() {},
+      async remove(target) {
+        for (const name of [...files.keys()])
+          if (name === full(target) || name.startsWith(`${full(target)}/`)) files.delete(name);
+      },
+      async rename(source, target) {
+        files.set(full(target), need(full(source)));
+        files.delete(full(source));
+      },
+      async space() {
+        return { freeBytes: 1e9, totalBytes: 1e9 };
+      },
+      within: (sub) => at(full(sub)),
+      describe: full,
+      fail: (kind, error) => (error === undefined ? failures.delete(kind) : failures.set(kind, error)),
+      holdSyncs() {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        held = promise;
+        return () => {
+          held = undefined;
+          resolve();
+        };
+      },
+      crash(random) {
+        failures.clear();
+        held = undefined;
+        life++;
+        for (const stored of files.values()) lose(stored, random);
+      },
+      bytes: (file) => need(full(file)).cached.slice(),
+      setBytes: (file, bytes) =>
+        files.set(full(file), { cached: bytes.slice(), durable: bytes.slice(), dirty: new Set() }),
+      names: () => [...files.keys()].sort(),
+    };
+  };
+  return at('');
+}
+
+function empty(): Stored {
+  return { cached: new Uint8Array(0), durable: new Uint8Array(0), dirty: new Set() };
+}
+
+function resized(bytes: Uint8Array, length: number): Uint8Array {
+  const out = new Uint8Array(length);
+  out.set(bytes.subarray(0, length));
+  return out;
+}
+
+function put(stored: Stored, bytes: Uint8Array, offset: number): void {
+  if (stored.cached.length < offset + bytes.length)
+    stored.cached = resized(stored.cached, offset + bytes.length);
+  stored.cached.set(bytes, offset);
+  for (let page = Math.floor(offset / pageBytes); page * pageBytes < offset + bytes.length; page++)
+    stored.dirty.add(page);
+}
+
+function keepPage(stored: Stored, target: Uint8Array, page: number): void {
+  const start = page * pageBytes;
+  if (start >= target.length) return;
+  target.set(stored.cached.subarray(start, Math.min(start + pageBytes, target.length)), start);
+}
+
+function flush(stored: Stored): void {
+  stored.durable = resized(stored.durable, stored.cached.length);
+  for (const page of stored.dirty) keepPage(stored, stored.durable, page);
+  stored.dirty.clear();
+}
+
+function lose(stored: Stored, random: Random): void {
+  const growth = stored.cached.length - stored.durable.length;
+  const length = stored.durable.length + (growth > 0 ? random.integer(growth + 1) : 0);
+  const after = resized(stored.durable, length);
+  for (const page of stored.dirty) if (random.integer(2) === 0) keepPage(stored, after, page);
+  stored.cached = after;
+  stored.durable = after.slice();
+  stored.dirty.clear();
+}
