@@ -6,7 +6,7 @@ import { type CallNode, nodeType, type PlanNode } from '../plan/nodes.ts';
 import { type StepBatch, type StepRange, stepCount } from '../source.ts';
 import { warn } from './aggregation.ts';
 import { collect, type ExecContext, release } from './context.ts';
-import { applyVectorFunction, type FunctionArgument, scalarOf } from './elementwise.ts';
+import { applyVectorFunction, type FunctionArgument, isVectorFunction, scalarOf } from './elementwise.ts';
 import { mapSamples } from './plain-operators.ts';
 import { concatBatches, dropNames } from './step-batch.ts';
 
@@ -22,16 +22,20 @@ export async function* streamCall(
     yield* mapSamples({ input, drops: true, grid, context }, (batch) => evaluationTimes(batch, grid));
     return;
   }
+  if (!isVectorFunction(node.func))
+    throw new DomainError('execution', `cannot evaluate function ${node.func}: not supported`);
   const steps = stepCount(grid);
+  const { annotations } = context;
+  const notes = { annotations, wheres: node.wheres };
   const args = await otherArguments(node, grid, context);
   if (input === undefined) {
-    yield applyVectorFunction(node.func, args, grid, context.annotations);
+    yield applyVectorFunction(node.func, args, grid, notes);
     return;
   }
   const apply = (batch: StepBatch): StepBatch => {
     const all = args.slice();
     all[vectorIndex] = { kind: 'vector', batch };
-    return applyVectorFunction(node.func, all, grid, context.annotations);
+    return applyVectorFunction(node.func, all, grid, notes);
   };
   if (isPerSample(node.func)) {
     yield* mapSamples({ input, drops: true, grid, context }, apply);
@@ -39,7 +43,7 @@ export async function* streamCall(
   }
   if (node.func.startsWith('sort') && grid.start !== grid.end) {
     const text = 'sort is ineffective for range queries since results are always ordered by labels';
-    warn(context.annotations, text, node.where);
+    warn(annotations, text, node.where);
   }
   const batches = await collect(context.stream(input, grid), steps, context.budget);
   yield apply(concatBatches(batches, steps));
