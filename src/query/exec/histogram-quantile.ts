@@ -1,0 +1,193 @@
+// histogram_quantile, histogram_quantiles and histogram_fraction of classic histograms: series that differ only in `le` are
+// the buckets of one histogram. Steps are computed from the buckets present at them.
+
+import { formatGeneral, formatSignificant } from '../../codec/float-text.ts';
+import { type Labels, labelsKey, labelsWith, labelValue } from '../../model/labels.ts';
+import {
+  type Buckets,
+  bucketFraction,
+  bucketQuantile,
+  noStraightening,
+  type Straightening,
+} from '../kernels/quantile.ts';
+import { goQuote } from '../parse/go-text.ts';
+import type { StepBatch, StepRange } from '../source.ts';
+import { inform, warn, warnQuantile } from './aggregation.ts';
+import { utcText } from './date-functions.ts';
+import type { FunctionContext } from './functions.ts';
+import { dropNames, mergeEqualSeries } from './step-batch.ts';
+
+const BUCKET_LABEL = 'le';
+
+/** The buckets of one histogram, by bound. */
+interface HistogramRows {
+  readonly labels: Labels;
+  readonly rows: { readonly bound: number; readonly row: number }[];
+}
+
+/** histogram_quantile(quantiles, batch); argument 0 is the quantile, 1 the vector. */
+export function histogramQuantile(
+  quantiles: Float64Array,
+  batch: StepBatch,
+  grid: StepRange,
+  context: FunctionContext,
+): StepBatch {
+  const [quantileWhere, vectorWhere] = context.wheres;
+  warnQuantiles(quantiles, context, quantileWhere);
+  const histograms = histogramRows(batch, context, vectorWhere);
+  const noted = noStraightening();
+  const result = mapHistograms(histograms, batch, (buckets, step) =>
+    bucketQuantile(quantiles[step]!, buckets, noted, step),
+  );
+  noteStraightening(noted, { grid, context, where: vectorWhere });
+  return mergeEqualSeries(dropNames(result));
+}
+
+/** histogram_quantiles(batch, label, quantiles...): one series per quantile, which its label names. */
+export function histogramQuantiles(
+  { label, quantiles }: { label: string; quantiles: readonly Float64Array[] },
+  batch: StepBatch,
+  grid: StepRange,
+  context: FunctionContext,
+): StepBatch {
+  const { wheres } = context;
+  for (const [i, values] of quantiles.entries()) warnQuantiles(values, context, wheres[i + 2]);
+  const histograms = histogramRows(batch, context, wheres[0]);
+  const noted = noStraightening();
+  // Scalars may change from step to step: each distinct quantile of an argument is a series of its own.
+  const wanted = quantiles.flatMap((values) =>
+    [...new Set(values)].map((quantile) => ({ values, quantile })),
+  );
+  const rows = wanted.flatMap(({ quantile }) =>
+    histograms.map((one) => ({ ...one, labels: labelsWith(one.labels, label, quantileText(quantile)) })),
+  );
+  const result = mapHistograms(rows, batch, (buckets, step, index) => {
+    const { values, quantile } = wanted[Math.floor(index / histograms.length)]!;
+    return Object.is(values[step], quantile) ? bucketQuantile(quantile, buckets, noted, step) : undefined;
+  });
+  noteStraightening(noted, { grid, context, where: wheres[0] });
+  return mergeEqualSeries(dropNames(result));
+}
+
+/** histogram_fraction(lower, upper, batch); argument 2 is the vector. */
+export function histogramFraction(
+  { lower, upper }: { lower: Float64Array; upper: Float64Array },
+  batch: StepBatch,
+  context: FunctionContext,
+): StepBatch {
+  const histograms = histogramRows(batch, context, context.wheres[2]);
+  const result = mapHistograms(histograms, batch, (buckets, step) =>
+    bucketFraction(lower[step]!, upper[step]!, buckets),
+  );
+  return mergeEqualSeries(dropNames(result));
+}
+
+function warnQuantiles(
+  quantiles: Float64Array,
+  { annotations }: FunctionContext,
+  where: string | undefined,
+): void {
+  for (const value of new Set(quantiles))
+    if (!(value >= 0 && value <= 1)) warnQuantile(annotations, value, where);
+}
+
+// Groups series into histograms; a series whose `le` is no number is left out with a warning.
+function histogramRows(
+  batch: StepBatch,
+  context: FunctionContext,
+  where: string | undefined,
+): HistogramRows[] {
+  const histograms = new Map<string, HistogramRows>();
+  for (let row = 0; row < batch.labels.length; row++) {
+    const series = batch.labels[row]!;
+    const text = labelValue(series, BUCKET_LABEL);
+    const bound = parseBound(text);
+    if (bound === undefined) {
+      const warning = `bucket label "le" is missing or has a malformed value of ${goQuote(text)}`;
+      warn(context.annotations, warning, where);
+      continue;
+    }
+    const labels = labelsWith(series, BUCKET_LABEL, '');
+    const key = labelsKey(labels);
+    const histogram = histograms.get(key) ?? { labels, rows: [] };
+    histograms.set(key, histogram);
+    histogram.rows.push({ bound, row });
+  }
+  for (const { rows } of histograms.values())
+    rows.sort((a, b) => (a.bound < b.bound ? -1 : a.bound > b.bound ? 1 : 0));
+  return [...histograms.values()];
+}
+
+/** A decimal, as Go's ParseFloat reads it, or infinity by any of its names; undefined for anything else. */
+function parseBound(text: string): number | undefined {
+  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) {
+    const value = Number(text);
+    return Number.isFinite(value) ? value : undefined;
+  }
+  if (/^[+]?inf(?:inity)?$/i.test(text)) return Infinity;
+  if (/^-inf(?:inity)?$/i.test(text)) return -Infinity;
+  return /^nan$/i.test(text) ? Number.NaN : undefined;
+}
+
+// One result row per histogram, at the steps where it has a bucket and `compute` gives a value.
+function mapHistograms(
+  histograms: readonly HistogramRows[],
+  batch: StepBatch,
+  compute: (buckets: Buckets, step: number, index: number) => number | undefined,
+): StepBatch {
+  const { steps } = batch;
+  const values = new Float64Array(histograms.length * steps);
+  const present = new Uint8Array(histograms.length * steps);
+  const most = histograms.reduce((size, { rows }) => Math.max(size, rows.length), 0);
+  const buckets: Buckets = { bounds: new Float64Array(most), counts: new Float64Array(most), count: 0 };
+  for (const [index, { rows }] of histograms.entries()) {
+    for (let step = 0; step < steps; step++) {
+      gatherBuckets(rows, batch, step, buckets);
+      const value = buckets.count === 0 ? undefined : compute(buckets, step, index);
+      if (value === undefined) continue;
+      values[index * steps + step] = value;
+      present[index * steps + step] = 1;
+    }
+  }
+  return { labels: histograms.map(({ labels }) => labels), steps, values, present };
+}
+
+function gatherBuckets(
+  rows: HistogramRows['rows'],
+  { steps, values, present }: StepBatch,
+  step: number,
+  target: Buckets,
+): void {
+  let count = 0;
+  for (let i = 0; i < rows.length; i++) {
+    const { row, bound } = rows[i]!;
+    const cell = row * steps + step;
+    if (present[cell] === 0) continue;
+    target.bounds[count] = bound;
+    target.counts[count++] = values[cell]!;
+  }
+  target.count = count;
+}
+
+function noteStraightening(
+  noted: Straightening,
+  { grid, context, where }: { grid: StepRange; context: FunctionContext; where: string | undefined },
+): void {
+  if (noted.count === 0) return;
+  const timeOf = (step: number): string => utcText(grid.start + step * grid.step);
+  inform(
+    context.annotations,
+    'input to histogram_quantile needed to be fixed for monotonicity ' +
+      '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), ' +
+      `from buckets ${formatGeneral(noted.boundMin)} to ${formatGeneral(noted.boundMax)}, ` +
+      `with a max diff of ${formatSignificant(noted.fallMax, 2)}, over ${noted.count} samples ` +
+      `from ${timeOf(noted.stepFirst)} to ${timeOf(noted.stepLast)}`,
+    where,
+  );
+}
+
+// OpenMetrics writes floats with a point or an exponent.
+function quantileText(value: number): string {
+  const text = formatGeneral(value === 0 ? 0 : value);
+  return Number.isFinite(value) && !/[e.]/.test(text) ? `${text}.0` : text;
+}

@@ -1,0 +1,64 @@
+// label_replace and label_join: new labels, same samples. Looks at each series once.
+
+import { type CompiledRegex, compileRegex } from '../../codec/regex.ts';
+import { DomainError } from '../../model/errors.ts';
+import { type Labels, labelsWith, labelValue } from '../../model/labels.ts';
+import type { StepBatch } from '../source.ts';
+import { mergeEqualSeries } from './step-batch.ts';
+
+/** label_replace's strings. */
+export interface LabelReplacement {
+  readonly target: string;
+  readonly template: string;
+  readonly source: string;
+  readonly pattern: string;
+}
+
+/** Sets `target` to the filled template where the whole value of `source` matches; `execution` errors as Prometheus's. */
+export function replaceLabel(batch: StepBatch, replacement: LabelReplacement): StepBatch {
+  const { target, template, source, pattern } = replacement;
+  const regex = compile(pattern);
+  checkName(target, 'destination', 'label_replace');
+  const filled = new Map<string, string | undefined>();
+  const labels = batch.labels.map((set) => {
+    const value = labelValue(set, source);
+    if (!filled.has(value)) filled.set(value, regex.expand(value, template));
+    const result = filled.get(value);
+    return result === undefined ? set : labelsWith(set, target, result);
+  });
+  return relabelled(batch, labels);
+}
+
+function compile(pattern: string): CompiledRegex {
+  try {
+    return compileRegex(pattern);
+  } catch (cause) {
+    throw new DomainError('execution', `invalid regular expression in label_replace(): ${pattern}`, {
+      cause,
+    });
+  }
+}
+
+/** Sets `target` to the values of `sources` with `separator` between them. */
+export function joinLabels(
+  batch: StepBatch,
+  { target, separator, sources }: { target: string; separator: string; sources: readonly string[] },
+): StepBatch {
+  for (const source of sources) checkName(source, 'source', 'label_join');
+  checkName(target, 'destination', 'label_join');
+  const labels = batch.labels.map((set) => {
+    const values = sources.map((source) => labelValue(set, source));
+    return labelsWith(set, target, values.join(separator));
+  });
+  return relabelled(batch, labels);
+}
+
+function checkName(name: string, role: 'source' | 'destination', func: string): void {
+  // U+FFFD is what malformed UTF-8 has become on the way here.
+  if (name !== '' && name.isWellFormed() && !name.includes('\ufffd')) return;
+  throw new DomainError('execution', `invalid ${role} label name in ${func}(): ${name}`);
+}
+
+function relabelled(batch: StepBatch, labels: readonly Labels[]): StepBatch {
+  return mergeEqualSeries({ ...batch, labels });
+}
