@@ -12,7 +12,7 @@ export const XOR_HEADER_BYTES = 2;
 /** Most bytes one more sample can add. */
 export const XOR_SAMPLE_BYTES_MAX = 19;
 /** A chunk larger than this takes no further sample (chunkenc.MaxBytesPerXORChunkBeforeAppend), so none passes 1024 bytes. */
-export const XOR_BYTES_BEFORE_APPEND_MAX = 1024 - XOR_SAMPLE_BYTES_MAX;
+export const XOR_BYTES_BEFORE_APPEND_MAX: number = 1024 - XOR_SAMPLE_BYTES_MAX;
 /** Memory a chunk may need while it is written. */
 export const XOR_BUFFER_BYTES: number = 1024 + WRITE_SLACK_BYTES;
 
@@ -36,6 +36,8 @@ export class XorAppenders {
   counts: Uint16Array;
   leading: Uint8Array;
   trailing: Uint8Array;
+  /** The last byte as far as it is written. Kept here so that an append only stores to memory that is in no cache yet. */
+  tails: Uint8Array;
 
   constructor(lanes: number) {
     this.times = new Float64Array(lanes);
@@ -45,6 +47,21 @@ export class XorAppenders {
     this.counts = new Uint16Array(lanes);
     this.leading = new Uint8Array(lanes);
     this.trailing = new Uint8Array(lanes);
+    this.tails = new Uint8Array(lanes);
+  }
+
+  /** Makes room for at least `lanes` lanes; what is there stays. */
+  grow(lanes: number): void {
+    const grown = new XorAppenders(lanes);
+    grown.times.set(this.times);
+    grown.deltas.set(this.deltas);
+    grown.values.set(this.values);
+    grown.bitLengths.set(this.bitLengths);
+    grown.counts.set(this.counts);
+    grown.leading.set(this.leading);
+    grown.trailing.set(this.trailing);
+    grown.tails.set(this.tails);
+    Object.assign(this, grown);
   }
 
   /** Begins an empty chunk; time and value of the sample before are kept until the first append. */
@@ -53,6 +70,7 @@ export class XorAppenders {
     this.counts[lane] = 0;
     this.leading[lane] = NO_LEADING;
     this.trailing[lane] = 0;
+    this.tails[lane] = 0;
   }
 
   /** Bytes written so far, header included. */
@@ -70,6 +88,7 @@ export class XorAppenders {
     const count = this.counts[lane]!;
     const origin = at * 8;
     let position = origin + this.bitLengths[lane]!;
+    view.setUint8(position >>> 3, this.tails[lane]!);
     if (count > 1) {
       const delta = time - this.times[lane]!;
       position = writeDeltaOfDelta(view, position, delta - this.deltas[lane]!);
@@ -90,6 +109,7 @@ export class XorAppenders {
     this.values[2 * lane] = low;
     this.values[2 * lane + 1] = high;
     this.bitLengths[lane] = position - origin;
+    this.tails[lane] = (position & 7) === 0 ? 0 : view.getUint8(position >>> 3);
     this.counts[lane] = count + 1;
   }
 

@@ -1,0 +1,451 @@
+// Samples of a head, by series reference: the chunk being written of each series (columns of state, bytes in slabs), finished
+// chunks by time range, out-of-order samples. What is accepted is what Prometheus accepts (tsdb/head_append.go, appendable).
+
+import { WRITE_SLACK_BYTES } from '../../codec/bits.ts';
+import type { Chunk } from '../../codec/chunk.ts';
+import { CHUNK_XOR } from '../../codec/chunk.ts';
+import {
+  decodeXorAt,
+  XOR_BUFFER_BYTES,
+  XOR_BYTES_BEFORE_APPEND_MAX,
+  XOR_HEADER_BYTES,
+  XOR_SAMPLE_BYTES_MAX,
+  XorAppenders,
+} from '../../codec/xor-chunk.ts';
+import { invariant } from '../../model/errors.ts';
+import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
+import { alignDown } from '../../model/time-range.ts';
+import { mergeSamples } from '../block/merge-samples.ts';
+import { ChunkRange } from './chunk-range.ts';
+import { appendSamples, insertSample, LATE_SAMPLES_MAX, lateRun, lowerBound } from './late-samples.ts';
+import { BLOCK_BYTES, Blocks, offsetIn, pageOf } from './slabs.ts';
+
+/** Samples a chunk is meant to have (Prometheus's samplesPerChunk); twice as many end it in any case. */
+export const SAMPLES_PER_CHUNK = 120;
+const QUARTER = SAMPLES_PER_CHUNK / 4;
+const HEADROOM_BYTES = XOR_SAMPLE_BYTES_MAX + WRITE_SLACK_BYTES;
+const BIT_LENGTH_BEFORE_APPEND_MAX = XOR_BYTES_BEFORE_APPEND_MAX * 8;
+
+/** State of a reference. */
+export const SERIES_ABSENT = 0;
+/** The series exists; all its samples are in order. */
+export const SERIES_PLAIN = 1;
+/** The series has, or had since the last truncation, out-of-order samples. */
+export const SERIES_LATE = 2;
+
+/** What became of samples; `append` adds to the counters. */
+export interface AppendOutcome {
+  /** Accepted in order. */
+  appended: number;
+  /** Accepted out of order. */
+  outOfOrder: number;
+  /** Of the accepted: older than what has been cut already; they make an additional block. */
+  late: number;
+  /** Same time and same bits as a sample that is there: nothing to do. */
+  duplicates: number;
+  /** Same time as a sample that is there, another value: refused. */
+  conflicts: number;
+  /** Older than the out-of-order window, or out of order with a window of 0: refused. */
+  tooOld: number;
+  /** Of no series: refused by seriesFor (limit), or removed. */
+  unknown: number;
+}
+
+/** An outcome with all counters 0. */
+export function appendOutcome(): AppendOutcome {
+  return { appended: 0, outOfOrder: 0, late: 0, duplicates: 0, conflicts: 0, tooOld: 0, unknown: 0 };
+}
+
+/** Durations that a store is opened with, ms. */
+export interface SampleStoreOptions {
+  readonly outOfOrderWindowMs: number;
+  readonly chunkRangeMs: number;
+}
+
+/** The samples of all series of a head. */
+export class SampleStore {
+  readonly options: SampleStoreOptions;
+  /** Time of the newest sample; -Infinity without any. */
+  maxTime: number = Number.NEGATIVE_INFINITY;
+  /** Time of the oldest sample since the last truncation; Infinity without any. */
+  minTime: number = Number.POSITIVE_INFINITY;
+  /** Nothing before this is appended in order any more: it has been cut. */
+  cutTime: number = Number.NEGATIVE_INFINITY;
+  /** One lane per series. */
+  readonly open: XorAppenders = new XorAppenders(0);
+  /** When the chunk being written ends at the latest, ms. */
+  nextAt: Float64Array = new Float64Array(0);
+  /** Time of its first sample. */
+  openMin: Float64Array = new Float64Array(0);
+  /** The block that its next byte belongs to. */
+  addresses: Uint32Array = new Uint32Array(0);
+  /** SERIES_ABSENT, SERIES_PLAIN or SERIES_LATE. */
+  states: Uint8Array = new Uint8Array(0);
+  /** Chunks being written. */
+  openCount = 0;
+  readonly blocks: Blocks = new Blocks();
+  /** Ranges with data (of chunks being written and out-of-order runs too), by start, then age. */
+  ranges: ChunkRange[] = [];
+  /** Out-of-order runs by series. */
+  readonly runs: Map<number, SampleColumns> = new Map();
+  readonly #one = new XorAppenders(1);
+  readonly #buffer = new DataView(new ArrayBuffer(XOR_BUFFER_BYTES));
+  readonly #gathered = new DataView(new ArrayBuffer(BLOCK_BYTES * blockCount(XOR_BUFFER_BYTES * 8)));
+  readonly #aside = new DataView(new ArrayBuffer(2 * HEADROOM_BYTES));
+  readonly #found = sampleColumns(2 * SAMPLES_PER_CHUNK);
+  readonly #piece = sampleColumns(LATE_SAMPLES_MAX);
+
+  constructor(options: SampleStoreOptions) {
+    const { chunkRangeMs } = options;
+    invariant(
+      chunkRangeMs > 0 && chunkRangeMs < 2 ** 32,
+      `chunk range must be 1..2^32-1 ms, got ${chunkRangeMs}`,
+    );
+    this.options = options;
+  }
+
+  /** Memory held, in bytes. */
+  get bytes(): number {
+    let sum = this.blocks.pages.bytes + this.states.length * 52;
+    for (const range of this.ranges) sum += range.bytes;
+    for (const run of this.runs.values()) sum += 250 + 16 * run.timestamps.length;
+    return sum;
+  }
+
+  /** Finished chunks, chunks being written and out-of-order runs. */
+  get chunkCount(): number {
+    return this.ranges.reduce((sum, range) => sum + range.count, this.openCount + this.runs.size);
+  }
+
+  /** Makes `ref` a series without samples. */
+  addSeries(ref: number): void {
+    if (ref >= this.states.length) this.resize(Math.max(64, this.states.length * 2, ref + 1));
+    this.states[ref] = SERIES_PLAIN;
+    this.open.times[ref] = Number.NEGATIVE_INFINITY;
+    this.open.counts[ref] = 0;
+  }
+
+  /** Forgets a series that has no samples. */
+  removeSeries(ref: number): void {
+    this.states[ref] = SERIES_ABSENT;
+  }
+
+  /** Appends a batch: see Head.append. */
+  append(
+    refs: Uint32Array,
+    timestamps: Float64Array,
+    bits: Uint32Array,
+    count: number,
+    outcome: AppendOutcome,
+  ): void {
+    if (count === 0) return;
+    // As with a Prometheus appender, what is too old is decided by the newest sample before the batch.
+    if (this.maxTime === Number.NEGATIVE_INFINITY) this.maxTime = timestamps[0]!;
+    const newest = this.maxTime;
+    const inOrderFrom = Math.max(newest - this.options.chunkRangeMs / 2, this.cutTime);
+    const { states } = this;
+    const { times, values } = this.open;
+    for (let i = 0; i < count; i++) {
+      const ref = refs[i]!;
+      const time = timestamps[i]!;
+      const low = bits[2 * i]!;
+      const high = bits[2 * i + 1]!;
+      if (ref >= states.length || states[ref] === SERIES_ABSENT) outcome.unknown++;
+      else if (time >= inOrderFrom && time > times[ref]!) {
+        this.#appendInOrder(ref, time, low, high);
+        outcome.appended++;
+      } else if (time >= inOrderFrom && time === times[ref]!) {
+        if (values[2 * ref] === low && values[2 * ref + 1] === high) outcome.duplicates++;
+        else outcome.conflicts++;
+      } else this.#appendLate(ref, time, low, high, newest, outcome);
+    }
+  }
+
+  #appendInOrder(ref: number, time: number, low: number, high: number): void {
+    const { open } = this;
+    const count = open.counts[ref]!;
+    if (count === 0) this.#openChunk(ref, time);
+    else {
+      if (count === QUARTER) this.nextAt[ref] = this.#expectedEnd(ref);
+      if (
+        time >= this.nextAt[ref]! ||
+        count >= 2 * SAMPLES_PER_CHUNK ||
+        open.bitLengths[ref]! > BIT_LENGTH_BEFORE_APPEND_MAX
+      ) {
+        this.closeChunk(ref);
+        this.#openChunk(ref, time);
+      }
+    }
+    const byte = open.bitLengths[ref]! >>> 3;
+    const inBlock = byte & (BLOCK_BYTES - 1);
+    if (inBlock <= BLOCK_BYTES - HEADROOM_BYTES) {
+      const address = this.addresses[ref]!;
+      // The appender thinks its chunk lies in one piece; this is where it would begin.
+      const at = offsetIn(address) + inBlock - byte;
+      open.append(ref, this.blocks.pages.views[pageOf(address)]!, at, time, low, high);
+    } else this.#appendAcross(ref, byte, time, low, high);
+    if (time > this.maxTime) this.maxTime = time;
+    if (time < this.minTime) this.minTime = time;
+  }
+
+  // The sample may not fit into the block: it is written aside and its bytes are shared out.
+  #appendAcross(ref: number, byte: number, time: number, low: number, high: number): void {
+    const { open, blocks } = this;
+    const aside = this.#aside;
+    let address = this.addresses[ref]!;
+    let page = blocks.pages.views[pageOf(address)]!;
+    let to = offsetIn(address) + (byte & (BLOCK_BYTES - 1));
+    let end = offsetIn(address) + BLOCK_BYTES;
+    open.append(ref, aside, -byte, time, low, high);
+    const last = (open.bitLengths[ref]! >>> 3) - byte;
+    for (let i = 0; i <= last; i++) {
+      if (to === end) {
+        address = blocks.take(address);
+        this.addresses[ref] = address;
+        page = blocks.pages.views[pageOf(address)]!;
+        to = offsetIn(address);
+        end = to + BLOCK_BYTES;
+      }
+      page.setUint8(to++, aside.getUint8(i));
+    }
+  }
+
+  // A quarter of the chunk is full: were samples to come on as they do, where should it end so that the chunks of this range
+  // become equally long (computeChunkEndTime)?
+  #expectedEnd(ref: number): number {
+    const start = this.openMin[ref]!;
+    const latest = this.nextAt[ref]!;
+    const chunks = (latest - start) / ((this.open.times[ref]! - start + 1) * 4);
+    return chunks <= 1 ? latest : Math.trunc(start + (latest - start) / Math.floor(chunks));
+  }
+
+  #openChunk(ref: number, time: number): void {
+    this.open.begin(ref);
+    this.addresses[ref] = this.blocks.take(0);
+    this.openMin[ref] = time;
+    this.nextAt[ref] = this.rangeAt(time).end;
+    this.openCount++;
+  }
+
+  /** Ends the chunk being written of a series. */
+  closeChunk(ref: number): void {
+    const bytes = this.#gatherOpen(ref);
+    const min = this.openMin[ref]!;
+    this.rangeAt(min).add(ref, false, min, this.open.times[ref]!, bytes, 0, this.open.byteLength(ref));
+    this.blocks.give(this.addresses[ref]!, blockCount(this.open.bitLengths[ref]!));
+    this.open.counts[ref] = 0;
+    this.openCount--;
+  }
+
+  #appendLate(
+    ref: number,
+    time: number,
+    low: number,
+    high: number,
+    newest: number,
+    outcome: AppendOutcome,
+  ): void {
+    const window = this.options.outOfOrderWindowMs;
+    if (window === 0 || time < newest - window) {
+      outcome.tooOld++;
+      return;
+    }
+    const found = this.#found;
+    this.read(ref, time, time, found);
+    if (found.count > 0) {
+      if (found.bits[0] === low && found.bits[1] === high) outcome.duplicates++;
+      else outcome.conflicts++;
+      return;
+    }
+    let run = this.runs.get(ref);
+    if (run === undefined) {
+      run = lateRun();
+      this.runs.set(ref, run);
+      this.states[ref] = SERIES_LATE;
+    } else if (run.count === LATE_SAMPLES_MAX) {
+      this.flushRun(ref, run);
+      run.count = 0;
+    }
+    this.rangeAt(time);
+    insertSample(run, time, low, high);
+    outcome.outOfOrder++;
+    if (time < this.cutTime) outcome.late++;
+    if (time > this.maxTime) this.maxTime = time;
+    if (time < this.minTime) this.minTime = time;
+  }
+
+  /** Makes chunks of an out-of-order run, one per range it touches; the run itself is left as it is. */
+  flushRun(ref: number, run: SampleColumns): void {
+    const one = this.#one;
+    for (let from = 0; from < run.count; ) {
+      const range = this.rangeAt(run.timestamps[from]!);
+      const to = lowerBound(run, range.end);
+      one.begin(0);
+      for (let i = from; i < to; i++)
+        one.append(0, this.#buffer, 0, run.timestamps[i]!, run.bits[2 * i]!, run.bits[2 * i + 1]!);
+      one.finish(0, this.#buffer, 0);
+      range.add(
+        ref,
+        true,
+        run.timestamps[from]!,
+        run.timestamps[to - 1]!,
+        this.#buffer,
+        0,
+        one.byteLength(0),
+      );
+      from = to;
+    }
+  }
+
+  /** The range that takes chunks of this time, made if there is none. */
+  rangeAt(time: number): ChunkRange {
+    for (let i = this.ranges.length - 1; i >= 0; i--) {
+      const range = this.ranges[i]!;
+      if (time >= range.start && time < range.end && !range.sealed) return range;
+    }
+    const width = this.options.chunkRangeMs;
+    const made = new ChunkRange(alignDown(time, width), width);
+    const after = this.ranges.findIndex((range) => range.start > made.start);
+    this.ranges.splice(after < 0 ? this.ranges.length : after, 0, made);
+    return made;
+  }
+
+  /** Whether the series has a chunk or run that shares an instant with start <= t <= end. */
+  overlaps(ref: number, start: number, end: number): boolean {
+    if (this.#openOverlaps(ref, start, end)) return true;
+    for (const range of this.ranges) if (range.overlaps(ref, start, end)) return true;
+    const run = this.states[ref] === SERIES_LATE ? this.runs.get(ref) : undefined;
+    return run !== undefined && run.timestamps[0]! <= end && run.timestamps[run.count - 1]! >= start;
+  }
+
+  /** Whether the series has any sample. */
+  hasSamples(ref: number): boolean {
+    return this.open.counts[ref] !== 0 || this.ranges.some((range) => range.has(ref)) || this.runs.has(ref);
+  }
+
+  #openOverlaps(ref: number, start: number, end: number): boolean {
+    return this.open.counts[ref] !== 0 && this.openMin[ref]! <= end && this.open.times[ref]! >= start;
+  }
+
+  /** Fills `target` (emptied first) with the samples of a series with start <= t <= end, in time order, one per time. */
+  read(ref: number, start: number, end: number, target: SampleColumns): void {
+    target.count = 0;
+    for (const range of this.ranges) range.decodeInOrder(ref, start, end, target);
+    if (this.#openOverlaps(ref, start, end)) {
+      const to = this.open.byteLength(ref);
+      const bytes = this.#gatherOpen(ref);
+      decodeXorAt(bytes, XOR_HEADER_BYTES, to, this.open.counts[ref]!, start, end, target);
+    }
+    if (this.states[ref] === SERIES_LATE) this.#mergeLate(ref, start, end, target, this.ranges, true);
+  }
+
+  /** As `read`, but only what the given ranges hold in finished chunks. */
+  readRanges(ranges: readonly ChunkRange[], ref: number, target: SampleColumns): void {
+    target.count = 0;
+    for (const range of ranges) range.decodeInOrder(ref, range.start, range.end, target);
+    this.#mergeLate(ref, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, target, ranges, false);
+  }
+
+  #mergeLate(
+    ref: number,
+    start: number,
+    end: number,
+    target: SampleColumns,
+    ranges: readonly ChunkRange[],
+    withRun: boolean,
+  ): void {
+    const piece = this.#piece;
+    for (const range of ranges) {
+      if (range.end <= start || range.start > end) continue;
+      const chunks = range.lateChunks(ref, start, end);
+      chunks.sort((a, b) => range.minOffsets[a]! - range.minOffsets[b]!);
+      for (const index of chunks) {
+        piece.count = 0;
+        range.decode(index, start, end, piece);
+        mergeSamples(target, piece);
+      }
+    }
+    const run = withRun ? this.runs.get(ref) : undefined;
+    if (run === undefined) return;
+    piece.count = 0;
+    const from = lowerBound(run, start);
+    let to = from;
+    while (to < run.count && run.timestamps[to]! <= end) to++;
+    appendSamples(piece, run, from, to);
+    mergeSamples(target, piece);
+  }
+
+  // The chunk being written in one piece with its header; borrowed until the next call.
+  #gatherOpen(ref: number): DataView<ArrayBuffer> {
+    this.blocks.gather(this.addresses[ref]!, blockCount(this.open.bitLengths[ref]!), this.#gathered);
+    this.open.finish(ref, this.#gathered, 0);
+    return this.#gathered;
+  }
+
+  /** Whether any out-of-order sample of the series lies within start <= t <= end. */
+  hasLate(ref: number, start: number, end: number): boolean {
+    if (this.states[ref] !== SERIES_LATE) return false;
+    const run = this.runs.get(ref);
+    if (run !== undefined && run.timestamps[0]! <= end && run.timestamps[run.count - 1]! >= start)
+      return true;
+    return this.ranges.some((range) => range.lateChunks(ref, start, end).length > 0);
+  }
+
+  /** The in-order chunks of a series that overlap start <= t <= end, in time order; the one being written as a copy. */
+  inOrderChunks(ref: number, start: number, end: number): Chunk[] {
+    const out: Chunk[] = [];
+    for (const range of this.ranges) out.push(...range.inOrderChunks(ref, start, end));
+    if (this.#openOverlaps(ref, start, end)) {
+      const bytes = new Uint8Array(this.#gatherOpen(ref).buffer.slice(0, this.open.byteLength(ref)));
+      out.push({ encoding: CHUNK_XOR, bytes, minTime: this.openMin[ref]!, maxTime: this.open.times[ref]! });
+    }
+    return out;
+  }
+
+  /**
+   * Closes [start, end): its chunks being written and out-of-order runs become finished chunks, and its ranges take no more.
+   * Samples that still come for it enter new ranges.
+   */
+  seal(start: number, end: number): void {
+    for (let ref = 0; ref < this.states.length; ref++)
+      if (this.open.counts[ref] !== 0 && this.openMin[ref]! >= start && this.openMin[ref]! < end)
+        this.closeChunk(ref);
+    for (const [ref, run] of this.runs) {
+      if (run.timestamps[0]! >= end || run.timestamps[run.count - 1]! < start) continue;
+      this.flushRun(ref, run);
+      this.runs.delete(ref);
+    }
+    for (const range of this.ranges) if (range.start >= start && range.end <= end) range.sealed = true;
+    this.cutTime = Math.max(this.cutTime, end);
+  }
+
+  /** Lets go of sealed ranges that end at or before `time`. Returns whether any did. */
+  truncate(time: number): boolean {
+    const kept = this.ranges.filter((range) => !(range.sealed && range.end <= time));
+    const dropped = kept.length < this.ranges.length;
+    this.ranges = kept;
+    this.cutTime = Math.max(this.cutTime, time);
+    this.maxTime = Math.max(this.maxTime, time);
+    if (kept.length === 0 || kept[0]!.start >= time) this.minTime = Math.max(this.minTime, time);
+    return dropped;
+  }
+
+  /** Makes room for references below `length`. */
+  resize(length: number): void {
+    this.open.grow(length);
+    this.nextAt = grown(this.nextAt, new Float64Array(length));
+    this.openMin = grown(this.openMin, new Float64Array(length));
+    this.addresses = grown(this.addresses, new Uint32Array(length));
+    this.states = grown(this.states, new Uint8Array(length));
+  }
+}
+
+// Blocks of a chunk of this length; one more begins as soon as the last one is full.
+function blockCount(bitLength: number): number {
+  return Math.floor(bitLength / (8 * BLOCK_BYTES)) + 1;
+}
+
+function grown<T extends { set(source: T): void }>(column: T, longer: T): T {
+  longer.set(column);
+  return longer;
+}
