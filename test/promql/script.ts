@@ -153,8 +153,8 @@ function milliseconds(text: string): number {
 
 function parseEval(head: string, body: readonly string[], line: number): EvalCommand {
   const command = parseEvalHead(head, line);
-  for (const [index, text] of body.entries()) {
-    if (!parseExpectation(command, text, index)) break;
+  for (const text of body) {
+    if (!parseExpectation(command, text)) break;
   }
   return command;
 }
@@ -189,7 +189,7 @@ function parseEvalHead(head: string, line: number): EvalCommand {
 const ANYTHING: Expectation = { text: '.*', matches: () => true };
 
 // One line under an eval; false when it ends the block.
-function parseExpectation(command: EvalCommand, line: string, index: number): boolean {
+function parseExpectation(command: EvalCommand, line: string): boolean {
   const failMessage = /^expected_fail_message\s+(.*)$/.exec(line);
   const failPattern = /^expected_fail_regexp\s+(.*)$/.exec(line);
   if (failMessage !== null) {
@@ -227,7 +227,7 @@ function parseExpectation(command: EvalCommand, line: string, index: number): bo
   if (values.length > 1 && !command.isRange && !command.instantOnly) {
     throw new Error('expecting multiple values in instant evaluation not allowed');
   }
-  command.expected.set(labelsKey(labels), { labels, values, place: index + 1 });
+  command.expected.set(labelsKey(labels), { labels, values, place: command.expected.size + 1 });
   return true;
 }
 
