@@ -3,11 +3,23 @@
 
 import { createHasher } from '../../codec/hash.ts';
 import { DomainError, invariant } from '../../model/errors.ts';
+import type { AggregateOperator } from '../parse/ast.ts';
 import type { AggregateNode } from '../plan/nodes.ts';
 import type { StepBatch, StepRange } from '../source.ts';
 import { type Aggregation, createAggregation } from './aggregate.ts';
 import type { ExecContext } from './context.ts';
 import { streamPartials } from './remote.ts';
+
+const COLUMN_STATES: ReadonlySet<AggregateOperator> = new Set([
+  'sum',
+  'avg',
+  'count',
+  'min',
+  'max',
+  'group',
+  'stddev',
+  'stdvar',
+]);
 
 /** Streams an aggregation's groups. */
 export async function* runAggregate(
@@ -41,7 +53,9 @@ async function feed(
   grid: StepRange,
   context: ExecContext,
 ): Promise<void> {
-  for await (const batch of context.stream(node.input, grid)) aggregation.add(batch);
+  // States of columns take their samples over at once; the others keep batches.
+  const borrowed = COLUMN_STATES.has(node.op);
+  for await (const batch of context.stream(node.input, grid, borrowed)) aggregation.add(batch);
 }
 
 async function openAggregation(

@@ -42,9 +42,9 @@ export function openExecution(options: ExecOptions, shared: ReadonlySet<PlanNode
   const results = new Map<PlanNode, Map<string, Promise<StepBatch>>>();
   const context: ExecContext = {
     ...options,
-    stream(node, grid) {
+    stream(node, grid, borrowed = false) {
       checkGrid(grid, options.budget);
-      if (!shared.has(node)) return streamNode(node, grid, context);
+      if (!shared.has(node)) return streamNode(node, grid, context, borrowed);
       const byGrid = results.get(node) ?? new Map<string, Promise<StepBatch>>();
       results.set(node, byGrid);
       return streamShared(node, grid, context, byGrid);
@@ -65,7 +65,7 @@ async function* streamShared(
   const steps = stepCount(grid);
   let result = results.get(key);
   if (result === undefined) {
-    result = collect(streamNode(node, grid, context), steps, context.budget).then((batches) =>
+    result = collect(streamNode(node, grid, context, false), steps, context.budget).then((batches) =>
       concatBatches(batches, steps),
     );
     results.set(key, result);
@@ -74,12 +74,17 @@ async function* streamShared(
   yield { ...batch, values: batch.values.slice(), present: batch.present.slice() };
 }
 
-function streamNode(node: PlanNode, grid: StepRange, context: ExecContext): AsyncIterable<StepBatch> {
+function streamNode(
+  node: PlanNode,
+  grid: StepRange,
+  context: ExecContext,
+  borrowed: boolean,
+): AsyncIterable<StepBatch> {
   switch (node.kind) {
     case 'select':
-      return streamSelect(node, grid, context);
+      return streamSelect(node, grid, context, borrowed);
     case 'range-function':
-      return streamRangeFunction(node, grid, context);
+      return streamRangeFunction(node, grid, context, borrowed);
     case 'aggregate':
       return runAggregate(node, grid, context);
     case 'binary':

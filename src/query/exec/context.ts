@@ -24,8 +24,11 @@ export interface ExecContext {
   readonly lookbackMs: number;
   /** Only limit_ratio needs it. */
   readonly hasher?: Hasher;
-  /** Streams a vector node; operators reach their children through it. */
-  stream(node: PlanNode, grid: StepRange): AsyncIterable<StepBatch>;
+  /**
+   * Streams a vector node; operators reach their children through it. With `borrowed` the caller needs each batch only until it
+   * asks for the next, so that leaves fill the same memory again.
+   */
+  stream(node: PlanNode, grid: StepRange, borrowed?: boolean): AsyncIterable<StepBatch>;
   /** A scalar node's value at each step. */
   scalar(node: PlanNode, grid: StepRange): Promise<Float64Array>;
 }

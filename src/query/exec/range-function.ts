@@ -27,16 +27,18 @@ import { DistinctLabels, dropMetadataLabels } from './step-batch.ts';
 const SERIES_BETWEEN_CHECKS = 64;
 const NO_ARGUMENT = new Float64Array(0);
 
-/** Streams a range function's series. */
+/** Streams a range function's series; `borrowed` batches are good until the next is asked for. */
 export async function* streamRangeFunction(
   node: RangeFunctionNode,
   grid: StepRange,
   context: ExecContext,
+  borrowed: boolean,
 ): AsyncGenerator<StepBatch> {
   const input = node.input.kind === 'remote' ? node.input.fragment : node.input;
   if (input.kind !== 'range-select' && input.kind !== 'subquery')
     throw new DomainError('internal', `cannot evaluate ${node.func}: its input is a ${input.kind}`);
-  const row = await openRow(node, input, grid, context);
+  const rows = new Rows(stepCount(grid), context.budget, borrowed);
+  const row = await openRow({ node, input, rows }, grid, context);
   if (node.input.kind === 'remote') yield* overRaw(node, row, grid, context);
   else if (input.kind === 'range-select') yield* overSource(input, row, grid, context);
   else yield* overSubquery(input, row, grid, context);
@@ -60,9 +62,14 @@ interface RowState {
   seen: number;
 }
 
+interface OpenRow {
+  readonly node: RangeFunctionNode;
+  readonly input: RangeSelectNode | SubqueryNode;
+  readonly rows: Rows;
+}
+
 async function openRow(
-  node: RangeFunctionNode,
-  input: RangeSelectNode | SubqueryNode,
+  { node, input, rows }: OpenRow,
   grid: StepRange,
   context: ExecContext,
 ): Promise<RowState> {
@@ -73,7 +80,6 @@ async function openRow(
   const args: Float64Array[] = [];
   for (const arg of node.args) args.push(await context.scalar(arg, grid));
   const steps = stepCount(grid);
-  const rows = new Rows(steps, context.budget);
   const columns = sampleColumns(COLUMNS_START);
   const job: WindowJob = {
     timestamps: columns.timestamps,

@@ -18,9 +18,12 @@ export class Rows {
   #labels: Labels[] = [];
   #capacity = 0;
   readonly #budget: QueryBudget;
+  readonly #reuse: boolean;
 
-  constructor(steps: number, budget: QueryBudget) {
+  /** With `reuse` a batch taken is only good until the next open(). */
+  constructor(steps: number, budget: QueryBudget, reuse = false) {
     this.steps = steps;
+    this.#reuse = reuse;
     this.#budget = budget;
     this.values = new Float64Array(0);
     this.present = new Uint8Array(0);
@@ -30,10 +33,13 @@ export class Rows {
   open(expected: number): void {
     if (this.#capacity > this.#labels.length) return;
     this.#capacity = Math.max(1, Math.min(expected, Math.floor(CHUNK_CELLS / this.steps)));
-    this.#budget.holdBytes(this.#capacity * this.steps * CELL_BYTES);
-    this.values = new Float64Array(this.#capacity * this.steps);
-    this.present = new Uint8Array(this.#capacity * this.steps);
+    const cells = this.#capacity * this.steps;
+    this.#budget.holdBytes(cells * CELL_BYTES);
     this.offset = 0;
+    // Kernels write the presence of every cell, so that old cells need no clearing.
+    if (this.#reuse && this.values.length >= cells) return;
+    this.values = new Float64Array(cells);
+    this.present = new Uint8Array(cells);
   }
 
   /** Whether the row at `offset` has a present step. */

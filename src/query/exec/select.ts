@@ -21,11 +21,12 @@ import { DistinctLabels, dropMetadataLabels } from './step-batch.ts';
 /** Samples a leaf's columns start with; they grow to what the longest series needs. */
 export const COLUMNS_START = 512;
 
-/** Streams an instant selector's series. */
+/** Streams an instant selector's series; `borrowed` batches are good until the next is asked for. */
 export async function* streamSelect(
   node: SelectNode,
   grid: StepRange,
   context: ExecContext,
+  borrowed: boolean,
 ): AsyncGenerator<StepBatch> {
   const steps = stepCount(grid);
   const { budget, lookbackMs } = context;
@@ -33,7 +34,7 @@ export async function* streamSelect(
   const step = node.at === undefined ? grid.step : 0;
   const start = reference - lookbackMs + 1;
   const end = (node.at ?? lastStep(grid)) - node.offsetMs + (node.smoothed ? lookbackMs : 0);
-  const rows = new Rows(steps, budget);
+  const rows = new Rows(steps, budget, borrowed);
   const scan: Scan = {
     node,
     context,
