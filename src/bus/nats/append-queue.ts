@@ -97,7 +97,7 @@ export class AppendQueue {
     this.#flyingCount++;
     publishAcked(this.#context, this.#target.subject, pending.payload, {
       headers: { 'Nats-Msg-Id': pending.id, 'Nats-Expected-Stream': this.#target.stream },
-      timeoutMs: ackMsMax,
+      timeoutMs: Math.max(1, Math.min(ackMsMax, pending.end - this.#context.clock.monotonic())),
     }).then(
       (sequence) => this.#onOutcome(pending, sequence),
       (error) => this.#onOutcome(pending, asDomainError(error)),
