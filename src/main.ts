@@ -8,7 +8,9 @@ import { asDomainError } from './model/errors.ts';
 import { type Config, configText, readConfig, SETTINGS } from './platform/config.ts';
 import { startProcess } from './process.ts';
 
-const VERSION = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+const VERSION = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
 
 type Options = Record<string, string | undefined>;
 
@@ -17,7 +19,8 @@ function configFrom(options: Options): Config {
   if (options['listen'] !== undefined) flags['process.listen'] = options['listen'];
   if (options['data'] !== undefined) flags['process.data'] = options['data'];
   if (options['roles'] !== undefined) flags['process.roles'] = options['roles'];
-  for (const [name, value] of Object.entries(options)) if (name.includes('.') && value !== undefined) flags[name] = value;
+  for (const [name, value] of Object.entries(options))
+    if (name.includes('.') && value !== undefined) flags[name] = value;
   const file = options['config'];
   return readConfig({
     ...(file === undefined ? {} : { file: { name: file, text: readText(file) } }),
@@ -33,7 +36,10 @@ function readText(file: string): string {
 function withSettings(command: Command): Command {
   command
     .option('--config <file>', 'YAML configuration file')
-    .option('--listen <host:port>', `HTTP address of all roles (default: ${SETTINGS.process.listen.fallback})`)
+    .option(
+      '--listen <host:port>',
+      `HTTP address of all roles (default: ${SETTINGS.process.listen.fallback})`,
+    )
     .option('--data <folder>', `data folder (default: ${SETTINGS.process.data.fallback})`)
     .option('--roles <list>', 'roles of this process in a cluster, comma-separated (default: all)');
   for (const [section, settings] of Object.entries(SETTINGS))
@@ -44,8 +50,16 @@ function withSettings(command: Command): Command {
 
 async function serve(options: Options): Promise<void> {
   const config = configFrom(options);
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Record<string, string>;
-  const running = await startProcess({ config, version: VERSION, hostname: hostname(), folder: process.cwd(), flags: given });
+  const given = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as Record<string, string>;
+  const running = await startProcess({
+    config,
+    version: VERSION,
+    hostname: hostname(),
+    folder: process.cwd(),
+    flags: given,
+  });
   console.log(running.banner);
   await new Promise<void>((resolve) => {
     const stop = (signal: NodeJS.Signals): void => {
@@ -62,7 +76,8 @@ async function serve(options: Options): Promise<void> {
 
 function fail(error: unknown): never {
   const failure = asDomainError(error);
-  if (failure.code === 'internal' && failure.cause instanceof Error && failure.cause.stack) console.error(failure.cause.stack);
+  if (failure.code === 'internal' && failure.cause instanceof Error && failure.cause.stack)
+    console.error(failure.cause.stack);
   else console.error(`skein: ${failure.message}`);
   process.exit(1);
 }
@@ -70,16 +85,22 @@ function fail(error: unknown): never {
 /** Runs the command line; ends the process with 1 after an error that says what to do. */
 export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('skein').description('Prometheus-compatible metrics cluster').exitOverride();
-  withSettings(program.command('serve').description('run the roles of this process (embedded mode without nats.servers)')).action(
-    (options: Options) => serve(options),
-  );
+  withSettings(
+    program
+      .command('serve')
+      .description('run the roles of this process (embedded mode without nats.servers)'),
+  ).action((options: Options) => serve(options));
   const check = program.command('check').description('check files');
-  withSettings(check.command('config').description('check the configuration and print it as it would be used')).action((options: Options) =>
-    process.stdout.write(configText(configFrom(options))),
-  );
+  withSettings(
+    check.command('config').description('check the configuration and print it as it would be used'),
+  ).action((options: Options) => {
+    process.stdout.write(configText(configFrom(options)));
+  });
   program
     .command('inspect <kind> <path>')
-    .description('show bytes for people: frame, wal (a partition folder of the log) or block (a block folder)')
+    .description(
+      'show bytes for people: frame, wal (a partition folder of the log) or block (a block folder)',
+    )
     .action((kind: string, path: string) => inspect(kind, path, (line) => process.stdout.write(`${line}\n`)));
   program.command('version').action(() => console.log(`skein ${VERSION} (node ${process.version})`));
   try {

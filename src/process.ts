@@ -17,11 +17,13 @@ import { type ActorRef, startActor } from './actors/runtime.ts';
 import type { ShardMessages } from './actors/shard/messages.ts';
 import { shard } from './actors/shard/shard.ts';
 import { readStatus, scrapeTargets } from './actors/status.ts';
+import { realClock } from './platform/clock.ts';
 import { type Config, ROLES, type Role } from './platform/config.ts';
 import { lockFolder } from './platform/lock.ts';
 import { type LogLevel, realLogger } from './platform/log.ts';
+import type { Metrics } from './platform/metrics.ts';
+import { blockCaches } from './storage/block/block-reader.ts';
 import { isEmbedded, type OpenWorld, openWorld } from './world.ts';
-import { realClock } from './platform/clock.ts';
 
 /** What a process is started with. */
 export interface ProcessOptions {
@@ -37,6 +39,8 @@ export interface RunningProcess {
   readonly url: string;
   /** What a person starting it by hand wants to see. */
   readonly banner: string;
+  /** Everything the process counts. */
+  readonly metrics: Metrics;
   stop(): Promise<void>;
 }
 
@@ -64,7 +68,12 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     undo.push(() => stopRoles(roles, config));
     mountRoutes(http, open.world, roles, options, clock.now());
     const url = `http://${address}`;
-    return { url, banner: banner(config, url), stop: () => stopProcess(http, undo, config) };
+    return {
+      url,
+      banner: banner(config, url),
+      metrics: open.world.metrics,
+      stop: () => stopProcess(http, undo, config),
+    };
   } catch (error) {
     await runBackwards(undo);
     throw error;
@@ -87,11 +96,18 @@ async function startRoles(config: Config, open: OpenWorld, startedMs: number): P
   const { world } = open;
   const wanted = rolesOf(config);
   const shards = new Map<number, ActorRef<ShardMessages>>();
+  const cacheBytes = config.shard.cache_bytes_max;
+  const caches = blockCaches({
+    pageBytesMax: cacheBytes / 2,
+    postingsBytesMax: cacheBytes / 8,
+    tableBytesMax: cacheBytes / 4,
+    headerBytesMax: cacheBytes / 8,
+  });
   const placerActor = await startActor(
     placer,
     {
       startShard: async (partition, within) => {
-        const actor = await startActor(shard, { config, partition }, within, `shard-${partition}`);
+        const actor = await startActor(shard, { config, partition, caches }, within, `shard-${partition}`);
         shards.set(partition, actor);
         return actor;
       },
@@ -120,10 +136,18 @@ async function stopRoles(roles: Roles, config: Config): Promise<void> {
   await roles.placer?.stop();
 }
 
-function mountRoutes(http: HttpApp, world: World, roles: Roles, options: ProcessOptions, startedMs: number): void {
+function mountRoutes(
+  http: HttpApp,
+  world: World,
+  roles: Roles,
+  options: ProcessOptions,
+  startedMs: number,
+): void {
   const { config, version } = options;
   const actors = (): ActorRef<never>[] =>
-    [roles.placer, roles.receiver, roles.querier, ...roles.shards.values()].filter((actor) => actor !== undefined) as ActorRef<never>[];
+    [roles.placer, roles.receiver, roles.querier, ...roles.shards.values()].filter(
+      (actor) => actor !== undefined,
+    ) as ActorRef<never>[];
   const routes = [
     {
       path: '/',
@@ -131,7 +155,9 @@ function mountRoutes(http: HttpApp, world: World, roles: Roles, options: Process
         metrics: world.metrics,
         version,
         unready: () => {
-          const failing = actors().find((actor) => actor.lifecycle() !== 'ready' && actor.lifecycle() !== 'stopped');
+          const failing = actors().find(
+            (actor) => actor.lifecycle() !== 'ready' && actor.lifecycle() !== 'stopped',
+          );
           if (failing) return `${failing.name} is ${failing.lifecycle()}`;
           return world.bus.connected() ? undefined : 'no connection to NATS';
         },
@@ -142,12 +168,22 @@ function mountRoutes(http: HttpApp, world: World, roles: Roles, options: Process
   ];
   if (roles.querier) {
     const edge = {
-      actor: roles.querier, config, clock: world.clock, version, startedMs,
-      flags: options.flags, hostname: options.hostname, folder: options.folder,
+      actor: roles.querier,
+      config,
+      clock: world.clock,
+      version,
+      startedMs,
+      flags: options.flags,
+      hostname: options.hostname,
+      folder: options.folder,
     };
     routes.push({ path: '/api/v1', app: querierRoutes(edge) });
   }
-  http.mount(routes, roles.receiver && receiverHandler({ actor: roles.receiver, config, clock: world.clock }));
+  const requests = world.metrics.counter('skein_receiver_requests_total', 'Write requests by HTTP status.', [
+    'status',
+  ]);
+  const onAnswer = (status: number): void => requests.add(1, { status: String(status) });
+  http.mount(routes, roles.receiver && receiverHandler({ actor: roles.receiver, config, onAnswer }));
 }
 
 async function stopProcess(http: HttpApp, undo: (() => Promise<void>)[], config: Config): Promise<void> {
@@ -175,6 +211,10 @@ function banner(config: Config, url: string): string {
     '',
     `  Data folder: ${path.resolve(config.process.data)}`,
   ];
-  if (!isEmbedded(config)) lines.push(`  Cluster: ${config.cluster.name} on NATS ${config.nats.servers.join(', ')}`, `  Roles: ${[...rolesOf(config)].join(', ')}`);
+  if (!isEmbedded(config))
+    lines.push(
+      `  Cluster: ${config.cluster.name} on NATS ${config.nats.servers.join(', ')}`,
+      `  Roles: ${[...rolesOf(config)].join(', ')}`,
+    );
   return lines.join('\n');
 }

@@ -43,14 +43,23 @@ export function isEmbedded(config: Config): boolean {
 }
 
 /** Opens the world the configuration asks for. `address` is where this process's HTTP is reached. */
-export async function openWorld(config: Config, version: string, address: string, log: Logger): Promise<OpenWorld> {
+export async function openWorld(
+  config: Config,
+  version: string,
+  address: string,
+  log: Logger,
+): Promise<OpenWorld> {
   const clock = realClock();
   const random = realRandom();
   const disk = realDisk(config.process.data);
   const metrics = createMetrics({ withProcess: true });
   const embedded = isEmbedded(config);
   const links = embedded ? await localLinks(config, clock, disk, log) : await natsLinks(config, clock, log);
-  const record = await joinCluster(links.directory, links.logs, embedded ? config.embedded.partitions : config.cluster.partitions);
+  const record = await joinCluster(
+    links.directory,
+    links.logs,
+    embedded ? config.embedded.partitions : config.cluster.partitions,
+  );
   const identity: ProcessIdentity = {
     id: randomHex(random, 6),
     zone: config.process.zone,
@@ -60,18 +69,39 @@ export async function openWorld(config: Config, version: string, address: string
   const cluster = { prefix: config.cluster.name, partitions: record.partitions };
   const objects = await openObjects(config, disk, clock, log);
   const world: World = {
-    identity, cluster, bus: links.bus, logs: links.logs, directory: links.directory, objects, clock, random, disk, metrics,
+    identity,
+    cluster,
+    bus: links.bus,
+    logs: links.logs,
+    directory: links.directory,
+    objects,
+    clock,
+    random,
+    disk,
+    metrics,
     log: log.with({ process: identity.id }),
   };
   return { world, close: links.close };
 }
 
-async function localLinks(config: Config, clock: World['clock'], disk: World['disk'], log: Logger): Promise<Links> {
+async function localLinks(
+  config: Config,
+  clock: World['clock'],
+  disk: World['disk'],
+  log: Logger,
+): Promise<Links> {
   const bus = createLocalBus({ clock });
-  const logs = await openLocalLogs({ disk: disk.within('log'), clock, log, bytesMax: config.embedded.log_bytes_max });
+  const logs = await openLocalLogs({
+    disk: disk.within('log'),
+    clock,
+    log,
+    bytesMax: config.embedded.log_bytes_max,
+  });
   const directory = await openLocalDirectory({ disk: disk.within('directory'), clock });
   return {
-    bus, logs, directory,
+    bus,
+    logs,
+    directory,
     async close() {
       await bus.close();
       await directory.close();
@@ -82,12 +112,35 @@ async function localLinks(config: Config, clock: World['clock'], disk: World['di
 
 async function natsLinks(config: Config, clock: World['clock'], log: Logger): Promise<Links> {
   const { nats, cluster } = config;
-  const connection = await connectNats({ servers: nats.servers, user: nats.user, password: nats.password, token: nats.token, name: 'skein', log });
+  const connection = await connectNats({
+    servers: nats.servers,
+    user: nats.user,
+    password: nats.password,
+    token: nats.token,
+    name: 'skein',
+    clock,
+    log,
+  });
   const bus = createNatsBus({ connection, clock, log });
-  const logs = await openJetstreamLogs({ connection, prefix: cluster.name, replicas: nats.replicas, bytesMax: nats.log_bytes_max, clock, log });
-  const directory = await openNatsDirectory({ connection, prefix: cluster.name, replicas: nats.replicas, ttlMs: nats.lease_ttl, clock, log });
+  const logs = await openJetstreamLogs({
+    connection,
+    prefix: cluster.name,
+    replicas: nats.replicas,
+    bytesMax: nats.log_bytes_max,
+    clock,
+    log,
+  });
+  const directory = await openNatsDirectory({
+    connection,
+    prefix: cluster.name,
+    replicas: nats.replicas,
+    clock,
+    log,
+  });
   return {
-    bus, logs, directory,
+    bus,
+    logs,
+    directory,
     async close() {
       await bus.close();
       await directory.close();
@@ -97,16 +150,34 @@ async function natsLinks(config: Config, clock: World['clock'], log: Logger): Pr
   };
 }
 
-async function openObjects(config: Config, disk: World['disk'], clock: World['clock'], log: Logger): Promise<ObjectStore> {
+async function openObjects(
+  config: Config,
+  disk: World['disk'],
+  clock: World['clock'],
+  log: Logger,
+): Promise<ObjectStore> {
   const { s3 } = config;
   if (s3.endpoint === '') {
     if (!isEmbedded(config))
-      throw new DomainError('config', 'a cluster needs an object store: set s3.endpoint (host:port), s3.bucket, s3.access_key and s3.secret_key');
+      throw new DomainError(
+        'config',
+        'a cluster needs an object store: set s3.endpoint (host:port), s3.bucket, s3.access_key and s3.secret_key',
+      );
     return folderStore(disk.within('bucket'));
   }
   const [endPoint = '', port] = s3.endpoint.split(':');
   return minioStore({
-    endPoint, port: Number(port ?? (s3.insecure ? 80 : 443)), useSSL: !s3.insecure, accessKey: s3.access_key, secretKey: s3.secret_key,
-    bucket: s3.bucket, region: s3.region, prefix: s3.prefix, createBucket: s3.create_bucket, timeoutMs: s3.timeout, clock, log,
+    endPoint,
+    port: Number(port ?? (s3.insecure ? 80 : 443)),
+    useSSL: !s3.insecure,
+    accessKey: s3.access_key,
+    secretKey: s3.secret_key,
+    bucket: s3.bucket,
+    region: s3.region,
+    prefix: s3.prefix,
+    createBucket: s3.create_bucket,
+    timeoutMs: s3.timeout,
+    clock,
+    log,
   });
 }

@@ -14,7 +14,9 @@ export interface ProcessEdge {
   readonly unready: () => string | undefined;
   readonly status: (url: string) => Promise<StatusFacts>;
   /** Every process of the cluster, for Prometheus's HTTP service discovery. */
-  readonly targets: () => Promise<readonly { readonly targets: readonly string[]; readonly labels: Record<string, string> }[]>;
+  readonly targets: () => Promise<
+    readonly { readonly targets: readonly string[]; readonly labels: Record<string, string> }[]
+  >;
 }
 
 /** The routes outside /api/v1. */
@@ -23,7 +25,9 @@ export function processRoutes(edge: ProcessEdge): Hono {
   app.on(['GET', 'HEAD'], '/-/healthy', (http) => http.text('Skein is Healthy.\n'));
   app.on(['GET', 'HEAD'], '/-/ready', (http) => {
     const reason = edge.unready();
-    return reason === undefined ? http.text('Skein is Ready.\n') : http.text(`Service Unavailable: ${reason}\n`, 503);
+    return reason === undefined
+      ? http.text('Skein is Ready.\n')
+      : http.text(`Service Unavailable: ${reason}\n`, 503);
   });
   app.get('/metrics', async (http) => {
     const { contentType, text } = await edge.metrics.expose();

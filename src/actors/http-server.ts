@@ -2,7 +2,7 @@
 // Role edges (`<role>/http.ts`) add their routes; what every process answers is here.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Server, createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { DomainError } from '../model/errors.ts';
@@ -52,9 +52,17 @@ function splitAddress(address: string): { host: string; port: number } {
 
 function explain(error: NodeJS.ErrnoException, address: string): DomainError {
   if (error.code === 'EADDRINUSE')
-    return new DomainError('config', `cannot listen on ${address}: another process uses that port; stop it or choose another with --listen HOST:PORT`, { cause: error });
+    return new DomainError(
+      'config',
+      `cannot listen on ${address}: another process uses that port; stop it or choose another with --listen HOST:PORT`,
+      { cause: error },
+    );
   if (error.code === 'EACCES')
-    return new DomainError('config', `cannot listen on ${address}: this user may not open that port; choose one above 1023 with --listen HOST:PORT`, { cause: error });
+    return new DomainError(
+      'config',
+      `cannot listen on ${address}: this user may not open that port; choose one above 1023 with --listen HOST:PORT`,
+      { cause: error },
+    );
   return new DomainError('config', `cannot listen on ${address}: ${error.message}`, { cause: error });
 }
 

@@ -62,19 +62,41 @@ th{font-weight:600;color:#566}td.n,th.n{text-align:right}pre{background:#f4f6f8;
   - url: ${escape(facts.url)}/api/v1/write</pre>
 <p>Grafana data source of type Prometheus: <code>${escape(facts.url)}</code></p>
 <h2>Partitions</h2>
-${table(['Partition', 'Owner', 'State', '#Applied', '#Lag', '#Series', '#Blocks', 'Last block ends'], facts.partitions.map((row) => [
-    String(row.partition), row.owner ?? '–', mark(row.owner === undefined ? 'no owner' : row.state, row.state === 'ready' && row.owner !== undefined),
-    number(row.applied), number(row.lag), number(row.series), number(row.blocks), row.lastBlockEnd ? iso(row.lastBlockEnd) : '–',
-  ]))}
+${table(
+  ['Partition', 'Owner', 'State', '#Applied', '#Lag', '#Series', '#Blocks', 'Last block ends'],
+  facts.partitions.map((row) => [
+    String(row.partition),
+    row.owner ?? '–',
+    mark(row.owner === undefined ? 'no owner' : row.state, row.state === 'ready' && row.owner !== undefined),
+    number(row.applied),
+    number(row.lag),
+    number(row.series),
+    number(row.blocks),
+    row.lastBlockEnd ? iso(row.lastBlockEnd) : '–',
+  ]),
+)}
 <h2>Processes</h2>
-${table(['Process', 'Roles', 'Address', 'Zone', 'Version', 'Started'], facts.processes.map((row) => [
-    `${escape(row.id)}${row.here ? ' <span class="muted">(this one)</span>' : ''}`, escape(row.roles.join(', ')), escape(row.address),
-    escape(row.zone || '–'), escape(row.version), iso(row.startedMs),
-  ]))}
+${table(
+  ['Process', 'Roles', 'Address', 'Zone', 'Version', 'Started'],
+  facts.processes.map((row) => [
+    `${escape(row.id)}${row.here ? ' <span class="muted">(this one)</span>' : ''}`,
+    escape(row.roles.join(', ')),
+    escape(row.address),
+    escape(row.zone || '–'),
+    escape(row.version),
+    iso(row.startedMs),
+  ]),
+)}
 <h2>Actors of this process</h2>
-${table(['Actor', 'State', '#Waiting', 'Last error'], facts.actors.map((row) => [
-    escape(row.name), mark(row.lifecycle, row.lifecycle === 'ready'), number(row.waiting), escape(row.lastError ?? '–'),
-  ]))}
+${table(
+  ['Actor', 'State', '#Waiting', 'Last error'],
+  facts.actors.map((row) => [
+    escape(row.name),
+    mark(row.lifecycle, row.lifecycle === 'ready'),
+    number(row.waiting),
+    escape(row.lastError ?? '–'),
+  ]),
+)}
 <p class="muted"><a href="/metrics">metrics</a> · <a href="/-/ready">ready</a> · <a href="/api/v1/status/config">configuration</a></p>
 </body></html>
 `;
@@ -84,8 +106,12 @@ ${table(['Actor', 'State', '#Waiting', 'Last error'], facts.actors.map((row) => 
 function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const numeric = headings.map((heading) => heading.startsWith('#'));
   const css = (column: number): string => (numeric[column] ? ' class="n"' : '');
-  const head = headings.map((heading, column) => `<th${css(column)}>${heading.replace('#', '')}</th>`).join('');
-  const body = rows.map((row) => `<tr>${row.map((cell, column) => `<td${css(column)}>${cell}</td>`).join('')}</tr>`).join('\n');
+  const head = headings
+    .map((heading, column) => `<th${css(column)}>${heading.replace('#', '')}</th>`)
+    .join('');
+  const body = rows
+    .map((row) => `<tr>${row.map((cell, column) => `<td${css(column)}>${cell}</td>`).join('')}</tr>`)
+    .join('\n');
   return `<table><thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table>`;
 }
 

@@ -9,13 +9,20 @@ import type { ReplicaFacts } from './shard/messages.ts';
 import type { PartitionRow, StatusFacts } from './status-page.ts';
 
 /** Reads the directory and asks the actors. */
-export async function readStatus(world: World, actors: readonly ActorRef<never>[], version: string, url: string): Promise<StatusFacts> {
+export async function readStatus(
+  world: World,
+  actors: readonly ActorRef<never>[],
+  version: string,
+  url: string,
+): Promise<StatusFacts> {
   const [members, leases, replicas] = await Promise.all([
     world.directory.list('member.'),
     world.directory.list('lease.'),
     world.directory.list('replica.'),
   ]);
-  const owners = new Map(leases.map((entry) => [entry.key, decodeEnvelope<{ process: string }>(entry.value).process]));
+  const owners = new Map(
+    leases.map((entry) => [entry.key, decodeEnvelope<{ process: string }>(entry.value).process]),
+  );
   const stand = replicas.map((entry) => decodeEnvelope<ReplicaFacts>(entry.value));
   const partitions: PartitionRow[] = [];
   for (let partition = 0; partition < world.cluster.partitions; partition++) {
@@ -52,10 +59,15 @@ export async function readStatus(world: World, actors: readonly ActorRef<never>[
 }
 
 /** Every process as a scrape target, in the format of Prometheus's http_sd. */
-export async function scrapeTargets(world: World): Promise<{ targets: string[]; labels: Record<string, string> }[]> {
+export async function scrapeTargets(
+  world: World,
+): Promise<{ targets: string[]; labels: Record<string, string> }[]> {
   const members = await world.directory.list('member.');
   return members.map((entry) => {
     const facts = decodeEnvelope<MemberFacts>(entry.value);
-    return { targets: [facts.address], labels: { __meta_skein_roles: facts.roles.join('+'), __meta_skein_zone: facts.zone } };
+    return {
+      targets: [facts.address],
+      labels: { __meta_skein_roles: facts.roles.join('+'), __meta_skein_zone: facts.zone },
+    };
   });
 }

@@ -9,7 +9,12 @@ const TENANT_BYTES_MAX = 150;
 /** The tenant of a request's headers; `bad_data` when the name is not allowed (it becomes part of paths and labels). */
 export function tenantOf(header: (name: string) => string | null | undefined): string {
   const tenant = header('thanos-tenant') || header('x-scope-orgid') || DEFAULT_TENANT;
-  if (tenant.length > TENANT_BYTES_MAX || !/^[A-Za-z0-9!_.*'()-]+$/.test(tenant) || tenant === '.' || tenant === '..')
+  if (
+    tenant.length > TENANT_BYTES_MAX ||
+    !/^[A-Za-z0-9!_.*'()-]+$/.test(tenant) ||
+    tenant === '.' ||
+    tenant === '..'
+  )
     throw new DomainError(
       'bad_data',
       `tenant ${JSON.stringify(tenant.slice(0, 200))} is not allowed: use 1 to ${TENANT_BYTES_MAX} letters, digits and !-_.*'()`,

@@ -19,6 +19,26 @@ export class RefTable {
     return ref < this.#targets.length ? this.#targets[ref]! - 1 : -1;
   }
 
+  /** Everything a ref of this table means, in no order; owned by the caller. */
+  targets(): Uint32Array {
+    return this.#targets.filter((target) => target !== 0).map((target) => target - 1);
+  }
+
+  /** The table as one array (target + 1 by ref, 0 undefined), for a snapshot; owned by the caller. */
+  facts(): Uint32Array {
+    let end = this.#targets.length;
+    while (end > 0 && this.#targets[end - 1] === 0) end--;
+    return this.#targets.slice(0, end);
+  }
+
+  /** A table from its facts. */
+  static from(facts: Uint32Array): RefTable {
+    const table = new RefTable();
+    if (facts.length > table.#targets.length) table.#targets = new Uint32Array(facts.length);
+    table.#targets.set(facts);
+    return table;
+  }
+
   /**
    * Translates `count` refs into `out` and returns how many are undefined. Those get 0xffffffff; their samples must be counted
    * and reported, not stored. `out` may be `refs` itself.
@@ -66,6 +86,24 @@ interface Writer {
   readonly missing: Set<number>; // reported as gap
   checked: number; // every counter up to here was judged
   newest: number; // epoch
+}
+
+/** A FrameLog as plain data, for snapshots. */
+export interface FrameLogFacts {
+  readonly writers: readonly {
+    readonly key: string;
+    readonly seen: readonly number[];
+    readonly missing: readonly number[];
+    readonly checked: number;
+    readonly newest: number;
+    readonly epochs: readonly {
+      readonly epoch: number;
+      readonly refs: Uint32Array;
+      readonly first: number;
+      readonly begun: number;
+      readonly sequence: number;
+    }[];
+  }[];
 }
 
 /** Limits of a FrameLog. */
@@ -134,6 +172,45 @@ export class FrameLog {
       for (const [epoch, { begun }] of writer.epochs) if (begun < time) writer.epochs.delete(epoch);
       if (writer.epochs.size === 0) this.#writers.delete(key);
     }
+  }
+
+  /** What the refs of every remembered epoch of a tenant mean: series that frames to come may name. */
+  *targetsOf(tenant: string): IterableIterator<Uint32Array> {
+    for (const [key, writer] of this.#writers) {
+      if (key.slice(key.indexOf('/') + 1) !== tenant) continue;
+      for (const { refs } of writer.epochs.values()) yield refs.targets();
+    }
+  }
+
+  /** The state as plain data; owned by the caller. */
+  facts(): FrameLogFacts {
+    const writers = [...this.#writers].map(([key, { epochs, seen, missing, checked, newest }]) => ({
+      key,
+      seen: [...seen],
+      missing: [...missing],
+      checked,
+      newest,
+      epochs: [...epochs].map(([epoch, { refs, ...rest }]) => ({ epoch, refs: refs.facts(), ...rest })),
+    }));
+    return { writers };
+  }
+
+  /** The state that plain data describe. */
+  static from(facts: FrameLogFacts, options?: FrameLogOptions): FrameLog {
+    const log = new FrameLog(options);
+    for (const { key, seen, missing, checked, newest, epochs } of facts.writers) {
+      const restored = epochs.map(
+        ({ epoch, refs, ...rest }) => [epoch, { refs: RefTable.from(refs), ...rest }] as const,
+      );
+      log.#writers.set(key, {
+        epochs: new Map(restored),
+        seen: new Set(seen),
+        missing: new Set(missing),
+        checked,
+        newest,
+      });
+    }
+    return log;
   }
 
   #forgetSilent(): void {

@@ -12,39 +12,176 @@ export type Role = (typeof ROLES)[number];
 
 const HOST_PORT = { pattern: /^.*:\d{1,5}$/, allowed: 'HOST:PORT' };
 
+/** The configuration with every value filled in: durations in ms, sizes in bytes. Frozen. */
+export interface Config {
+  readonly process: {
+    readonly listen: string;
+    readonly data: string;
+    readonly roles: readonly string[];
+    readonly zone: string;
+    readonly advertise: string;
+    readonly log_level: string;
+    readonly drain_timeout: number;
+  };
+  readonly cluster: {
+    readonly name: string;
+    readonly partitions: number;
+    readonly external_labels: Readonly<Record<string, string>>;
+    readonly replica_labels: readonly string[];
+  };
+  readonly embedded: {
+    readonly partitions: number;
+    readonly log_bytes_max: number;
+  };
+  readonly nats: {
+    readonly servers: readonly string[];
+    readonly replicas: number;
+    readonly user: string;
+    readonly password: string;
+    readonly token: string;
+    readonly log_bytes_max: number;
+    readonly lease_ttl: number;
+  };
+  readonly s3: {
+    readonly endpoint: string;
+    readonly bucket: string;
+    readonly access_key: string;
+    readonly secret_key: string;
+    readonly region: string;
+    readonly prefix: string;
+    readonly insecure: boolean;
+    readonly create_bucket: boolean;
+    readonly timeout: number;
+  };
+  readonly receiver: {
+    readonly linger: number;
+    readonly frame_bytes: number;
+    readonly buffer_bytes_max: number;
+    readonly publish_timeout: number;
+    readonly body_bytes_max: number;
+    readonly epoch: number;
+    readonly future_tolerance: number;
+  };
+  readonly shard: {
+    readonly out_of_order_window: number;
+    readonly snapshot_interval: number;
+    readonly snapshot_log_bytes: number;
+    readonly series_max: number;
+    readonly cache_bytes_max: number;
+    readonly exemplars_max: number;
+    readonly local_block_retention: number;
+  };
+  readonly query: {
+    readonly timeout: number;
+    readonly lookback_delta: number;
+    readonly default_step: number;
+    readonly samples_max: number;
+    readonly series_max: number;
+    readonly memory_bytes_max: number;
+    readonly concurrency_max: number;
+    readonly queue_max: number;
+    readonly owner_wait: number;
+    readonly partial_response: boolean;
+    readonly text_bytes_max: number;
+  };
+  readonly limits: {
+    readonly label_name_bytes_max: number;
+    readonly label_value_bytes_max: number;
+    readonly labels_max: number;
+    readonly request_series_max: number;
+    readonly request_samples_max: number;
+    readonly tenants_max: number;
+    readonly metadata_max: number;
+    readonly http_connections_max: number;
+  };
+}
+
 /** Every setting, by section and key. docs/limits.md is generated from it. */
-export const SETTINGS = {
+export const SETTINGS: {
+  readonly [S in keyof Config]: { readonly [K in keyof Config[S]]: Setting<Config[S][K]> };
+} = {
   process: {
-    listen: text('127.0.0.1:9095', 'One HTTP address for all roles of the process; 9095 stands beside a Prometheus on 9090.', HOST_PORT),
+    listen: text(
+      '127.0.0.1:9095',
+      'One HTTP address for all roles of the process; 9095 stands beside a Prometheus on 9090.',
+      HOST_PORT,
+    ),
     data: text('./data', 'Folder of everything the process keeps on disk.'),
-    roles: list([], 'Roles of this process in a cluster; all of them when empty.', `a list of ${ROLES.join(', ')}`, ROLES),
+    roles: list(
+      [],
+      'Roles of this process in a cluster; all of them when empty.',
+      `a list of ${ROLES.join(', ')}`,
+      ROLES,
+    ),
     zone: text('', 'Failure domain of the process: standbys are placed in another one.'),
-    advertise: text('', 'HOST:PORT other processes and people reach this process at; the listen address when empty.'),
-    log_level: text('info', 'Least weight of log lines.', { pattern: /^(debug|info|warn|error)$/, allowed: 'one of debug, info, warn, error' }),
-    drain_timeout: duration('2m', 'Longest wait for requests under way when stopping, as Thanos --http-grace-period.'),
+    advertise: text(
+      '',
+      'HOST:PORT other processes and people reach this process at; the listen address when empty.',
+    ),
+    log_level: text('info', 'Least weight of log lines.', {
+      pattern: /^(debug|info|warn|error)$/,
+      allowed: 'one of debug, info, warn, error',
+    }),
+    drain_timeout: duration(
+      '2m',
+      'Longest wait for requests under way when stopping, as Thanos --http-grace-period.',
+    ),
   },
   cluster: {
-    name: text('skein', 'Prefix of every subject, stream and bucket of this cluster.', { pattern: /^[A-Za-z0-9_-]+$/, allowed: 'letters, digits, "_" and "-"' }),
-    partitions: integer(8, 'Number of partitions of a new cluster; fixed in its record afterwards.', { min: 1, max: 1024, powerOfTwo: true }),
-    external_labels: map({}, 'Labels of every block, as Prometheus external_labels.', 'a map of label names to values'),
-    replica_labels: list([], 'Labels that tell replicas of one HA pair apart; left out of the partition hash.', 'a list of label names'),
+    name: text('skein', 'Prefix of every subject, stream and bucket of this cluster.', {
+      pattern: /^[A-Za-z0-9_-]+$/,
+      allowed: 'letters, digits, "_" and "-"',
+    }),
+    partitions: integer(8, 'Number of partitions of a new cluster; fixed in its record afterwards.', {
+      min: 1,
+      max: 1024,
+      powerOfTwo: true,
+    }),
+    external_labels: map(
+      {},
+      'Labels of every block, as Prometheus external_labels.',
+      'a map of label names to values',
+    ),
+    replica_labels: list(
+      [],
+      'Labels that tell replicas of one HA pair apart; left out of the partition hash.',
+      'a list of label names',
+    ),
   },
   embedded: {
-    partitions: integer(2, 'Partitions of a new embedded instance: one process gains nothing from more.', { min: 1, max: 64, powerOfTwo: true }),
-    log_bytes_max: bytes('8GiB', 'Disk one partition log may take before writes are refused with 503.', { min: '16MiB' }),
+    partitions: integer(2, 'Partitions of a new embedded instance: one process gains nothing from more.', {
+      min: 1,
+      max: 64,
+      powerOfTwo: true,
+    }),
+    log_bytes_max: bytes('8GiB', 'Disk one partition log may take before writes are refused with 503.', {
+      min: '16MiB',
+    }),
   },
   nats: {
     servers: list([], 'NATS servers, host:port; empty means embedded mode.', 'a list of host:port'),
-    replicas: integer(1, 'Copies of each log and directory bucket; 3 survives the loss of a server.', { min: 1, max: 5 }),
+    replicas: integer(1, 'Copies of each log and directory bucket; 3 survives the loss of a server.', {
+      min: 1,
+      max: 5,
+    }),
     user: text('', 'NATS user.'),
     password: text('', 'NATS password.', { secret: true }),
     token: text('', 'NATS token.', { secret: true }),
-    log_bytes_max: bytes('16GiB', 'Bytes one partition log may hold before writes are refused with 503.', { min: '16MiB' }),
-    lease_ttl: duration('15s', 'Life of a lease or announcement that is not renewed; a JetStream leader change takes 5-7 s.', { min: '1s' }),
+    log_bytes_max: bytes('16GiB', 'Bytes one partition log may hold before writes are refused with 503.', {
+      min: '16MiB',
+    }),
+    lease_ttl: duration(
+      '15s',
+      'Life of a lease or announcement that is not renewed; a JetStream leader change takes 5-7 s.',
+      { min: '1s' },
+    ),
   },
   s3: {
     endpoint: text('', 'host:port of the S3 service; empty means a local folder.'),
-    bucket: text('skein', 'Bucket of the blocks.', { pattern: /^.{3,63}$/, allowed: 'a name of 3 to 63 characters' }),
+    bucket: text('skein', 'Bucket of the blocks.', {
+      pattern: /^.{3,63}$/,
+      allowed: 'a name of 3 to 63 characters',
+    }),
     access_key: text('', 'S3 access key.', { secret: true }),
     secret_key: text('', 'S3 secret key.', { secret: true }),
     region: text('us-east-1', 'S3 region.'),
@@ -55,33 +192,75 @@ export const SETTINGS = {
   },
   receiver: {
     linger: duration('5ms', 'Time a frame waits for more requests to share its publish.', { max: '1s' }),
-    frame_bytes: bytes('128KiB', 'Frame size at which a publish does not wait any longer.', { min: '4KiB', max: '512KiB' }),
-    buffer_bytes_max: bytes('256MiB', 'Unacknowledged frames held through a log outage before requests get 503.', { min: '1MiB' }),
-    publish_timeout: duration('10s', 'Longest wait for the log: a JetStream leader change takes 5-7 s.', { min: '100ms' }),
+    frame_bytes: bytes('128KiB', 'Frame size at which a publish does not wait any longer.', {
+      min: '4KiB',
+      max: '512KiB',
+    }),
+    buffer_bytes_max: bytes(
+      '256MiB',
+      'Unacknowledged frames held through a log outage before requests get 503.',
+      { min: '1MiB' },
+    ),
+    publish_timeout: duration('10s', 'Longest wait for the log: a JetStream leader change takes 5-7 s.', {
+      min: '100ms',
+    }),
     body_bytes_max: bytes('32MiB', 'Largest decoded request body, as Prometheus.', { min: '64KiB' }),
-    epoch: duration('5m', 'Time after which a writer defines its series again, so that the log can be trimmed.', { min: '1s' }),
+    epoch: duration(
+      '5m',
+      'Time after which a writer defines its series again, so that the log can be trimmed.',
+      { min: '1s' },
+    ),
     future_tolerance: duration('10m', 'How far ahead of the clock a sample may be, as Prometheus.'),
   },
   shard: {
-    out_of_order_window: duration('1h', 'How much older than the newest sample of its partition a sample may be.'),
-    snapshot_interval: duration('2m', 'Time between head snapshots: bounds the replay after a crash.', { min: '1s' }),
-    snapshot_log_bytes: bytes('256MiB', 'Log bytes applied after which a snapshot is taken early.', { min: '1MiB' }),
-    series_max: integer(10_000_000, 'Active series of one tenant in one partition; more are refused and counted.', { min: 1 }),
+    out_of_order_window: duration(
+      '1h',
+      'How much older than the newest sample of its partition a sample may be.',
+    ),
+    snapshot_interval: duration('2m', 'Time between head snapshots: bounds the replay after a crash.', {
+      min: '1s',
+    }),
+    snapshot_log_bytes: bytes('256MiB', 'Log bytes applied after which a snapshot is taken early.', {
+      min: '1MiB',
+    }),
+    series_max: integer(
+      10_000_000,
+      'Active series of one tenant in one partition; more are refused and counted.',
+      { min: 1 },
+    ),
     cache_bytes_max: bytes('128MiB', 'Cache of block bytes per process.', { min: '1MiB' }),
     exemplars_max: integer(100_000, 'Exemplars one tenant keeps per partition.', {}),
     local_block_retention: duration('0s', 'Time a block stays on local disk after its upload.'),
   },
   query: {
     timeout: duration('2m', 'Longest time a query may take, as Prometheus --query.timeout.', { min: '1s' }),
-    lookback_delta: duration('5m', 'How old a sample may be and still count, as Prometheus --query.lookback-delta.', { min: '1ms' }),
-    default_step: duration('1m', 'Step of a subquery that names none, as Prometheus evaluation_interval.', { min: '1ms' }),
-    samples_max: integer(50_000_000, 'Samples one query may hold in memory, as Prometheus --query.max-samples.', { min: 1 }),
+    lookback_delta: duration(
+      '5m',
+      'How old a sample may be and still count, as Prometheus --query.lookback-delta.',
+      { min: '1ms' },
+    ),
+    default_step: duration('1m', 'Step of a subquery that names none, as Prometheus evaluation_interval.', {
+      min: '1ms',
+    }),
+    samples_max: integer(
+      50_000_000,
+      'Samples one query may hold in memory, as Prometheus --query.max-samples.',
+      { min: 1 },
+    ),
     series_max: integer(5_000_000, 'Series one query may touch.', { min: 1 }),
     memory_bytes_max: bytes('1GiB', 'Working memory of one query.', { min: '1MiB' }),
-    concurrency_max: integer(20, 'Queries evaluated at once, as Prometheus --query.max-concurrency.', { min: 1 }),
+    concurrency_max: integer(20, 'Queries evaluated at once, as Prometheus --query.max-concurrency.', {
+      min: 1,
+    }),
     queue_max: integer(1000, 'Queries waiting for their turn before new ones get 503.', { min: 1 }),
-    owner_wait: duration('10s', 'How long a query waits for a partition that has no owner yet before its answer is partial.'),
-    partial_response: flag(true, 'Answer with a warning when a partition is missing, as Thanos; false makes it an error.'),
+    owner_wait: duration(
+      '10s',
+      'How long a query waits for a partition that has no owner yet before its answer is partial.',
+    ),
+    partial_response: flag(
+      true,
+      'Answer with a warning when a partition is missing, as Thanos; false makes it an error.',
+    ),
     text_bytes_max: bytes('128KiB', 'Longest query text.', { min: '1KiB' }),
   },
   limits: {
@@ -92,14 +271,11 @@ export const SETTINGS = {
     request_samples_max: integer(5_000_000, 'Most samples of one write request.', { min: 1 }),
     tenants_max: integer(10_000, 'Most tenants a process serves.', { min: 1 }),
     metadata_max: integer(100_000, 'Metrics whose type, help and unit are kept per tenant.', { min: 1 }),
-    http_connections_max: integer(512, 'Connections at once, as Prometheus --web.max-connections.', { min: 1 }),
+    http_connections_max: integer(512, 'Connections at once, as Prometheus --web.max-connections.', {
+      min: 1,
+    }),
   },
-} as const;
-
-type Value<S> = S extends Setting<infer T> ? T : never;
-type Settings = typeof SETTINGS;
-/** The configuration with every value filled in. Frozen. */
-export type Config = { readonly [S in keyof Settings]: { readonly [K in keyof Settings[S]]: Value<Settings[S][K]> } };
+};
 
 type AnySetting = Setting<unknown>;
 type Layers = Record<string, Record<string, unknown>>;
@@ -126,7 +302,11 @@ export function readConfig(sources: ConfigSources): Config {
     const [section = '', key = ''] = name.split('.');
     assign(values, section, key, raw, `flag ${name}`, complaints);
   }
-  if (complaints.length > 0) throw new DomainError('config', `cannot use this configuration:\n${complaints.map((line) => `  ${line}`).join('\n')}`);
+  if (complaints.length > 0)
+    throw new DomainError(
+      'config',
+      `cannot use this configuration:\n${complaints.map((line) => `  ${line}`).join('\n')}`,
+    );
   for (const section of Object.values(values)) Object.freeze(section);
   return Object.freeze(values) as unknown as Config;
 }
@@ -138,7 +318,9 @@ export function configText(config: Config): string {
     lines.push(`${section}:`);
     for (const [key, setting] of Object.entries(settings)) {
       const value = (config as unknown as Layers)[section]![key];
-      lines.push(`  ${key}: ${(setting as AnySetting).secret && value !== '' ? '<secret>' : JSON.stringify((setting as AnySetting).show(value))}`);
+      lines.push(
+        `  ${key}: ${(setting as AnySetting).secret && value !== '' ? '<secret>' : JSON.stringify((setting as AnySetting).show(value))}`,
+      );
     }
   }
   return `${lines.join('\n')}\n`;
@@ -148,10 +330,17 @@ function settingOf(section: string, key: string): AnySetting | undefined {
   return (SETTINGS as unknown as Record<string, Record<string, AnySetting>>)[section]?.[key];
 }
 
-function assign(values: Layers, section: string, key: string, raw: unknown, place: string, complaints: string[]): void {
+function assign(
+  values: Layers,
+  section: string,
+  key: string,
+  raw: unknown,
+  place: string,
+  complaints: string[],
+): void {
   const setting = settingOf(section, key);
   if (setting === undefined) {
-    const known = SETTINGS[section as keyof Settings];
+    const known = SETTINGS[section as keyof Config];
     complaints.push(
       known
         ? `${place}: "${key}" is not a setting of ${section}; it has ${Object.keys(known).join(', ')}`
@@ -173,7 +362,9 @@ function applyFile(file: { name: string; text: string }, values: Layers, complai
   if (document.errors.length > 0 || document.contents === null) return;
   const root = document.toJS() as unknown;
   if (typeof root !== 'object' || root === null || Array.isArray(root)) {
-    complaints.push(`${file.name}: expected sections (${Object.keys(SETTINGS).join(', ')}), found ${JSON.stringify(root)}`);
+    complaints.push(
+      `${file.name}: expected sections (${Object.keys(SETTINGS).join(', ')}), found ${JSON.stringify(root)}`,
+    );
     return;
   }
   const place = (path: string[]): string => {
@@ -181,17 +372,26 @@ function applyFile(file: { name: string; text: string }, values: Layers, complai
     return node?.range ? `${file.name}:${lines.linePos(node.range[0]).line}` : file.name;
   };
   for (const [section, settings] of Object.entries(root)) {
-    if (typeof settings !== 'object' || settings === null) assign(values, section, '', settings, place([section]), complaints);
-    else for (const [key, raw] of Object.entries(settings)) assign(values, section, key, raw, place([section, key]), complaints);
+    if (typeof settings !== 'object' || settings === null)
+      assign(values, section, '', settings, place([section]), complaints);
+    else
+      for (const [key, raw] of Object.entries(settings))
+        assign(values, section, key, raw, place([section, key]), complaints);
   }
 }
 
-function applyEnvironment(environment: Readonly<Record<string, string | undefined>>, values: Layers, complaints: string[]): void {
+function applyEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+  values: Layers,
+  complaints: string[],
+): void {
   const known = new Map<string, [string, string]>();
   for (const [section, settings] of Object.entries(SETTINGS))
-    for (const key of Object.keys(settings)) known.set(`SKEIN_${section}_${key}`.toUpperCase(), [section, key]);
+    for (const key of Object.keys(settings))
+      known.set(`SKEIN_${section}_${key}`.toUpperCase(), [section, key]);
   for (const [name, raw] of Object.entries(environment)) {
     const found = known.get(name);
-    if (found && raw !== undefined) assign(values, found[0], found[1], raw, `environment ${name}`, complaints);
+    if (found && raw !== undefined)
+      assign(values, found[0], found[1], raw, `environment ${name}`, complaints);
   }
 }

@@ -20,7 +20,11 @@ interface State {
 
 function setup(change: Partial<ActorDefinition<State, State, Messages>> = {}) {
   const clock = createVirtualClock();
-  const world = { clock, log: silentLogger(), metrics: createMetrics({ withProcess: false }) } as unknown as World;
+  const world = {
+    clock,
+    log: silentLogger(),
+    metrics: createMetrics({ withProcess: false }),
+  } as unknown as World;
   const definition = defineActor<State, State, Messages>({
     role: 'counter',
     mailbox: { capacity: 2, concurrency: 1 },
@@ -78,7 +82,10 @@ describe('actor runtime', () => {
     let release = (): void => {};
     const slow = actor.ask('slow', new Promise<void>((resolve) => (release = resolve)));
     const waiting = [actor.ask('add', 1), actor.ask('add', 1)];
-    await expect(actor.ask('add', 1)).rejects.toMatchObject({ code: 'full', message: expect.stringContaining('2 messages') });
+    await expect(actor.ask('add', 1)).rejects.toMatchObject({
+      code: 'full',
+      message: expect.stringContaining('2 messages'),
+    });
     release();
     await Promise.all([slow, ...waiting]);
   });
@@ -92,7 +99,9 @@ describe('actor runtime', () => {
 
   it('opens an actor again after a broken invariant, with a growing pause', async () => {
     let lives = 0;
-    const { definition, state, world, clock } = setup({ open: async (config) => (lives++, { ...config, total: lives * 100 }) });
+    const { definition, state, world, clock } = setup({
+      open: async (config) => (lives++, { ...config, total: lives * 100 }),
+    });
     const actor = await startActor(definition, state, world);
     await expect(actor.ask('break', undefined)).rejects.toThrow('planted');
     expect(actor.lifecycle()).toBe('failed');

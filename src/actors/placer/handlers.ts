@@ -18,7 +18,8 @@ export async function onPlace(state: PlacerState, _message: undefined, context: 
   const wanted = new Set<number>();
   for (let partition = 0; partition < context.cluster.partitions; partition++)
     if (rankMembers(partition, candidates, 1)[0]?.id === context.identity.id) wanted.add(partition);
-  for (const partition of wanted) if (!state.shards.has(partition)) await startShard(state, partition, context);
+  for (const partition of wanted)
+    if (!state.shards.has(partition)) await startShard(state, partition, context);
   const now = context.clock.monotonic();
   for (const [partition, shard] of state.shards) {
     if (wanted.has(partition)) {
@@ -46,7 +47,11 @@ async function startShard(state: PlacerState, partition: number, context: Contex
 }
 
 /** Tells the others to take over, waits until they have (or nobody is left to), up to the timeout. */
-export async function onDrain(state: PlacerState, message: { timeoutMs: number }, context: Context): Promise<undefined> {
+export async function onDrain(
+  state: PlacerState,
+  message: { timeoutMs: number },
+  context: Context,
+): Promise<undefined> {
   await state.announcement.update(encodeEnvelope(memberFacts(state.config, context, false)));
   const giveUp = context.clock.monotonic() + message.timeoutMs;
   for (;;) {
@@ -54,7 +59,9 @@ export async function onDrain(state: PlacerState, message: { timeoutMs: number }
       (member) => member.accepting && member.id !== context.identity.id && member.roles.includes('shard'),
     );
     if (others.length === 0 || context.clock.monotonic() >= giveUp) return undefined;
-    const statuses = await Promise.all([...state.shards.values()].map((shard) => shard.actor.ask('status', undefined).catch(() => undefined)));
+    const statuses = await Promise.all(
+      [...state.shards.values()].map((shard) => shard.actor.ask('status', undefined).catch(() => undefined)),
+    );
     if (statuses.every((status) => status?.replacedBy)) return undefined;
     await sleep(context.clock, 100);
   }

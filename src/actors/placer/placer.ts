@@ -3,7 +3,13 @@
 
 import { type ActorDefinition, defineActor } from '../actor.ts';
 import { onDrain, onPlace } from './handlers.ts';
-import { closePlacer, openPlacer, type PlacerConfig, type PlacerMessages, type PlacerState } from './state.ts';
+import {
+  closePlacer,
+  openPlacer,
+  type PlacerConfig,
+  type PlacerMessages,
+  type PlacerState,
+} from './state.ts';
 
 /** The placer as a table. */
 export const placer: ActorDefinition<PlacerConfig, PlacerState, PlacerMessages> = defineActor({

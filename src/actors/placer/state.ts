@@ -56,9 +56,16 @@ export function memberFacts(config: PlacerConfig, world: World, accepting: boole
 }
 
 /** Announces this process and begins to watch the others. */
-export async function openPlacer(config: PlacerConfig, context: ActorContext<PlacerMessages>): Promise<PlacerState> {
+export async function openPlacer(
+  config: PlacerConfig,
+  context: ActorContext<PlacerMessages>,
+): Promise<PlacerState> {
   const facts = encodeEnvelope(memberFacts(config, context, true));
-  const announcement = await context.directory.announce(memberKey(context.identity.id), facts, config.leaseTtlMs);
+  const announcement = await context.directory.announce(
+    memberKey(context.identity.id),
+    facts,
+    config.leaseTtlMs,
+  );
   const state: { members: readonly MemberFacts[] } = { members: [] };
   const unwatch = await context.directory.watch('member.', (entries) => {
     state.members = entries.map((entry) => decodeEnvelope<MemberFacts>(entry.value));

@@ -3,7 +3,7 @@
 
 import type { Bus } from '../../bus/bus.ts';
 import { CATALOGUE, type Kind } from '../../bus/contract.ts';
-import { type RequestOf, callMany } from '../../bus/rpc.ts';
+import { callMany, type RequestOf } from '../../bus/rpc.ts';
 import { shardSubject } from '../../bus/subjects.ts';
 import { asDomainError, DomainError } from '../../model/errors.ts';
 import { type Clock, sleep } from '../../platform/clock.ts';
@@ -43,14 +43,17 @@ export async function* fanOut<K extends Kind>(
   const streams: PartitionStream[] = [];
   try {
     for (let partition = 0; partition < settings.partitions; partition++)
-      streams.push(openStream(settings, kind, shardSubject(settings.prefix, partition, verb), message, signal));
+      streams.push(
+        openStream(settings, kind, shardSubject(settings.prefix, partition, verb), message, signal),
+      );
     for (let partition = 0; partition < settings.partitions; partition++) {
       const stream = streams[partition]!;
       for (let item = await stream.first; ; item = await nextOf(stream)) {
         if (item.kind === 'end') break;
         if (item.kind === 'frame') yield { kind: 'frame', partition, frame: item.frame };
         else {
-          if (!settings.partialResponse) throw new DomainError('unavailable', missingText(partition, item.error.message));
+          if (!settings.partialResponse)
+            throw new DomainError('unavailable', missingText(partition, item.error.message));
           yield { kind: 'missing', partition, reason: item.error.message };
           break;
         }
@@ -61,7 +64,10 @@ export async function* fanOut<K extends Kind>(
   }
 }
 
-type StreamItem = { kind: 'frame'; frame: Uint8Array } | { kind: 'end' } | { kind: 'lost'; error: DomainError };
+type StreamItem =
+  | { kind: 'frame'; frame: Uint8Array }
+  | { kind: 'end' }
+  | { kind: 'lost'; error: DomainError };
 
 interface PartitionStream {
   iterator: AsyncIterator<Uint8Array> | undefined;
@@ -93,9 +99,10 @@ async function firstItem<K extends Kind>(
 ): Promise<StreamItem> {
   const giveUp = settings.clock.monotonic() + settings.ownerWaitMs;
   for (;;) {
-    const iterator = callMany(settings.bus, kind, subject, message, { signal, deadlineMs: CATALOGUE[kind].deadlineMs })[
-      Symbol.asyncIterator
-    ]();
+    const iterator = callMany(settings.bus, kind, subject, message, {
+      signal,
+      deadlineMs: CATALOGUE[kind].deadlineMs,
+    })[Symbol.asyncIterator]();
     stream.iterator = iterator;
     try {
       return itemOf(await iterator.next());

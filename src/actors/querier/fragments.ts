@@ -14,7 +14,11 @@ export function fragmentRunner(settings: FanoutSettings, tenant: string): Fragme
       const message = { tenant, fragment, limits: budget.limits };
       for await (const item of fanOut(settings, 'shard.query', 'query', message, budget.signal)) {
         if (item.kind === 'frame') yield decodeReply(item.frame);
-        else yield { kind: 'notes', notes: [{ level: 'warning', text: missingText(item.partition, item.reason) }] };
+        else
+          yield {
+            kind: 'notes',
+            notes: [{ level: 'warning', text: missingText(item.partition, item.reason) }],
+          };
       }
     },
   };

@@ -28,7 +28,12 @@ export class Gate {
 
   #wait(signal: AbortSignal): Promise<void> {
     if (this.#queue.length >= this.#queueMax)
-      return Promise.reject(new DomainError('unavailable', `too many queries: ${this.#running} run and ${this.#queue.length} wait (query.queue_max)`));
+      return Promise.reject(
+        new DomainError(
+          'unavailable',
+          `too many queries: ${this.#running} run and ${this.#queue.length} wait (query.queue_max)`,
+        ),
+      );
     return new Promise((resolve, reject) => {
       const start = (): void => {
         signal.removeEventListener('abort', onAbort);

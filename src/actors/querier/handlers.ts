@@ -15,23 +15,42 @@ import { engineOf, type QuerierState } from './state.ts';
 type Context = ActorContext<QuerierMessages>;
 
 /** Evaluates a query within its time limit, when the gate lets it in. */
-export async function onQuery(state: QuerierState, message: QueryRequest, context: Context): Promise<QueryAnswer> {
-  const engine = engineOf(state, message.tenant, message.partialResponse ?? state.config.query.partial_response);
+export async function onQuery(
+  state: QuerierState,
+  message: QueryRequest,
+  context: Context,
+): Promise<QueryAnswer> {
+  const engine = engineOf(
+    state,
+    message.tenant,
+    message.partialResponse ?? state.config.query.partial_response,
+  );
   const timeoutMs = Math.min(message.timeoutMs ?? state.config.query.timeout, state.config.query.timeout);
   const deadline = new AbortController();
   const cancelTimer = context.clock.after(timeoutMs, () =>
     deadline.abort(new DomainError('timeout', 'query timed out in query execution')),
   );
   const signal = AbortSignal.any([message.signal, deadline.signal]);
-  const shared = { query: message.query, signal, ...(message.lookbackMs === undefined ? {} : { lookbackMs: message.lookbackMs }) };
+  const shared = {
+    query: message.query,
+    signal,
+    ...(message.lookbackMs === undefined ? {} : { lookbackMs: message.lookbackMs }),
+  };
   const instant = message.stepMs === 0;
   try {
     return await state.gate.run(signal, async () => {
       const began = context.clock.monotonic();
       const result = instant
         ? await engine.instant({ ...shared, timeMs: message.startMs })
-        : await engine.range({ ...shared, startMs: message.startMs, endMs: message.endMs, stepMs: message.stepMs });
-      state.metrics.seconds.observe((context.clock.monotonic() - began) / 1000, { kind: instant ? 'instant' : 'range' });
+        : await engine.range({
+            ...shared,
+            startMs: message.startMs,
+            endMs: message.endMs,
+            stepMs: message.stepMs,
+          });
+      state.metrics.seconds.observe((context.clock.monotonic() - began) / 1000, {
+        kind: instant ? 'instant' : 'range',
+      });
       state.metrics.samples.add(result.statistics.samplesRead);
       const partial = result.annotations.some((note) => note.text.startsWith(PARTIAL_PREFIX));
       if (partial) state.metrics.partial.add();
@@ -46,7 +65,10 @@ export async function onQuery(state: QuerierState, message: QueryRequest, contex
 }
 
 /** Label names, values of a label, or series of all partitions, sorted, without duplicates. */
-export async function onSeries(state: QuerierState, message: QuerierMessages['series']['request']): Promise<Rows<string | Labels>> {
+export async function onSeries(
+  state: QuerierState,
+  message: QuerierMessages['series']['request'],
+): Promise<Rows<string | Labels>> {
   const { tenant, what, name, matcherSets, start, end, limit } = message;
   const request = { tenant, what, name, matcherSets, start, end, limit };
   const gathered = new Map<string, string | Labels>();
@@ -77,7 +99,12 @@ export async function onExemplars(
   state: QuerierState,
   message: QuerierMessages['exemplars']['request'],
 ): Promise<QuerierMessages['exemplars']['reply']> {
-  const request = { tenant: message.tenant, matcherSets: message.matcherSets, start: message.start, end: message.end };
+  const request = {
+    tenant: message.tenant,
+    matcherSets: message.matcherSets,
+    start: message.start,
+    end: message.end,
+  };
   const rows: QuerierMessages['exemplars']['reply']['rows'][number][] = [];
   const heard = await gather(state, 'shard.exemplars', 'exemplars', request, message, (reply) => {
     rows.push(...reply.series);
@@ -91,12 +118,24 @@ export async function onStatistics(
   message: QuerierMessages['statistics']['request'],
 ): Promise<HeadStatistics> {
   const parts: HeadStatistics[] = [];
-  await gather(state, 'shard.statistics', 'statistics', { tenant: message.tenant, limit: message.limit }, message, (reply) => {
-    parts.push(reply);
-  });
+  await gather(
+    state,
+    'shard.statistics',
+    'statistics',
+    { tenant: message.tenant, limit: message.limit },
+    message,
+    (reply) => {
+      parts.push(reply);
+    },
+  );
   const filled = parts.filter((part) => part.numSeries > 0);
-  const sum = (field: 'numSeries' | 'numLabelPairs' | 'chunkCount'): number => parts.reduce((total, part) => total + part[field], 0);
-  const top = (field: TopList): NameCount[] => mergeTop(parts.map((part) => part[field]), message.limit);
+  const sum = (field: 'numSeries' | 'numLabelPairs' | 'chunkCount'): number =>
+    parts.reduce((total, part) => total + part[field], 0);
+  const top = (field: TopList): NameCount[] =>
+    mergeTop(
+      parts.map((part) => part[field]),
+      message.limit,
+    );
   return {
     numSeries: sum('numSeries'),
     numLabelPairs: sum('numLabelPairs'),
@@ -118,7 +157,8 @@ type TopList =
 
 function mergeTop(lists: readonly (readonly NameCount[])[], limit: number): NameCount[] {
   const totals = new Map<string, number>();
-  for (const list of lists) for (const { name, value } of list) totals.set(name, (totals.get(name) ?? 0) + value);
+  for (const list of lists)
+    for (const { name, value } of list) totals.set(name, (totals.get(name) ?? 0) + value);
   return [...totals]
     .map(([name, value]) => ({ name, value }))
     .sort((a, b) => b.value - a.value || compareText(a.name, b.name))
@@ -133,7 +173,10 @@ async function gather<K extends Kind>(
   asked: Asked,
   each: (reply: ReplyOf<K>) => void,
 ): Promise<{ warnings: string[]; partial: boolean }> {
-  const settings = { ...state.fanout, partialResponse: asked.partialResponse ?? state.fanout.partialResponse };
+  const settings = {
+    ...state.fanout,
+    partialResponse: asked.partialResponse ?? state.fanout.partialResponse,
+  };
   const warnings: string[] = [];
   for await (const item of fanOut(settings, kind, verb, request, asked.signal)) {
     if (item.kind === 'frame') each(decodeEnvelope<ReplyOf<K>>(item.frame));

@@ -1,9 +1,9 @@
 // Parameters of the Prometheus HTTP API: how times, durations, limits and selectors are written, with Prometheus's error texts
 // (web/api/v1/api.go).
 
-import { parseDuration as parseDurationText } from '../../platform/settings.ts';
 import { DomainError, errorText } from '../../model/errors.ts';
 import { TIME_MAX, TIME_MIN } from '../../model/units.ts';
+import { parseDuration as parseDurationText } from '../../platform/settings.ts';
 
 /** A `bad_data` error about one parameter. */
 export function invalidParameter(parameter: string, reason: string): DomainError {
@@ -30,7 +30,8 @@ export function parseTime(text: string): number | undefined {
 export function requiredTime(params: URLSearchParams, name: string): number {
   const text = params.get(name) ?? '';
   const time = parseTime(text);
-  if (time === undefined) throw invalidParameter(name, `cannot parse ${JSON.stringify(text)} to a valid timestamp`);
+  if (time === undefined)
+    throw invalidParameter(name, `cannot parse ${JSON.stringify(text)} to a valid timestamp`);
   return time;
 }
 
@@ -40,7 +41,10 @@ export function optionalTime(params: URLSearchParams, name: string, fallback: nu
   if (text === '') return fallback;
   const time = parseTime(text);
   if (time === undefined)
-    throw invalidParameter(name, `invalid time value for '${name}': cannot parse ${JSON.stringify(text)} to a valid timestamp`);
+    throw invalidParameter(
+      name,
+      `invalid time value for '${name}': cannot parse ${JSON.stringify(text)} to a valid timestamp`,
+    );
   return time;
 }
 
@@ -49,11 +53,15 @@ export function parseDuration(text: string): number {
   const seconds = parseFloatStrict(text);
   if (seconds !== undefined) {
     if (Math.abs(seconds) * 1e9 > 9.223372036854775807e18)
-      throw new DomainError('bad_data', `cannot parse ${JSON.stringify(text)} to a valid duration. It overflows int64`);
+      throw new DomainError(
+        'bad_data',
+        `cannot parse ${JSON.stringify(text)} to a valid duration. It overflows int64`,
+      );
     return Math.trunc(seconds * 1e6) / 1e3;
   }
   const ms = parseDurationText(text);
-  if (ms === undefined) throw new DomainError('bad_data', `cannot parse ${JSON.stringify(text)} to a valid duration`);
+  if (ms === undefined)
+    throw new DomainError('bad_data', `cannot parse ${JSON.stringify(text)} to a valid duration`);
   return ms;
 }
 
@@ -72,7 +80,8 @@ export function optionalDuration(params: URLSearchParams, name: string): number 
 export function limitOf(params: URLSearchParams): number {
   const text = params.get('limit') ?? '';
   if (text === '') return 0;
-  if (!/^[+-]?\d+$/.test(text)) throw invalidParameter('limit', `strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (!/^[+-]?\d+$/.test(text))
+    throw invalidParameter('limit', `strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`);
   const limit = Number(text);
   if (limit < 0) throw invalidParameter('limit', 'limit must be non-negative');
   return limit;
@@ -103,6 +112,7 @@ export function unescapeLabelName(name: string): string {
 // Go's ParseFloat: no blanks, no empty text; JavaScript's Number would take both.
 function parseFloatStrict(text: string): number | undefined {
   if (/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) return Number(text);
-  if (/^[+-]?(inf|infinity)$/i.test(text)) return text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  if (/^[+-]?(inf|infinity)$/i.test(text))
+    return text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   return undefined;
 }

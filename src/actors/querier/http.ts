@@ -1,23 +1,31 @@
 // The Prometheus HTTP API of the querier: parameters in, messages to the actor, JSON out (features of web/api/v1 as of 3.14).
 
 import { type Context, Hono } from 'hono';
-import type { Config } from '../../platform/config.ts';
-import { configText } from '../../platform/config.ts';
-import type { Clock } from '../../platform/clock.ts';
+import { compileMatcher } from '../../codec/regex.ts';
 import { asDomainError, DomainError, type ErrorCode } from '../../model/errors.ts';
 import { type Labels, labelsToRecord } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
 import { TIME_MAX, TIME_MIN } from '../../model/units.ts';
-import { compileMatcher } from '../../codec/regex.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Config } from '../../platform/config.ts';
+import { configText } from '../../platform/config.ts';
 import { encodeQueryResponse } from '../../query/json/response.ts';
-import { extractSelectors, parseQuery } from '../../query/parse/parse.ts';
-import { parseSelector } from '../../query/parse/parse.ts';
+import { extractSelectors } from '../../query/parse/ast-walk.ts';
+import { parseQuery, parseSelector } from '../../query/parse/parse-query.ts';
 import { exprToJson } from '../../query/parse/parse-query-json.ts';
 import { prettyExpr } from '../../query/parse/pretty.ts';
 import type { ActorRef } from '../runtime.ts';
 import { tenantOf } from '../tenant.ts';
+import {
+  invalidParameter,
+  limitOf,
+  optionalDuration,
+  optionalTime,
+  parseDuration,
+  requiredTime,
+  unescapeLabelName,
+} from './http-params.ts';
 import { respond } from './http-respond.ts';
-import { invalidParameter, limitOf, optionalDuration, optionalTime, parseDuration, parseTime, requiredTime, unescapeLabelName } from './http-params.ts';
 import type { Asked, QuerierMessages, QueryRequest } from './messages.ts';
 
 const POINTS_MAX = 11_000;
@@ -58,10 +66,21 @@ export function querierRoutes(edge: QuerierEdge): Hono {
   both('/parse_query', (call) => parsedQuery(call));
   both('/series', (call) => series(edge, call));
   both('/labels', (call) => labelRows(edge, call, 'names', ''));
-  get('/label/:name/values', (call) => labelRows(edge, call, 'values', labelNameOf(call.http.req.param('name') ?? '')));
+  get('/label/:name/values', (call) =>
+    labelRows(edge, call, 'values', labelNameOf(call.http.req.param('name') ?? '')),
+  );
   get('/metadata', (call) => metadata(edge, call));
   get('/status/tsdb', (call) => tsdbStatus(edge, call));
-  get('/status/buildinfo', (call) => success(call, { version: edge.version, revision: '', branch: '', buildUser: '', buildDate: '', goVersion: `node ${process.version}` }));
+  get('/status/buildinfo', (call) =>
+    success(call, {
+      version: edge.version,
+      revision: '',
+      branch: '',
+      buildUser: '',
+      buildDate: '',
+      goVersion: `node ${process.version}`,
+    }),
+  );
   get('/status/runtimeinfo', (call) => success(call, runtimeInfo(edge)));
   get('/status/flags', (call) => success(call, edge.flags));
   get('/status/config', (call) => success(call, { yaml: configText(edge.config) }));
@@ -153,7 +172,10 @@ async function rangeQuery(edge: QuerierEdge, call: Call): Promise<Response> {
     throw invalidParameter('step', asDomainError(error).message);
   }
   if (stepMs <= 0)
-    throw invalidParameter('step', 'zero or negative query resolution step widths are not accepted. Try a positive integer');
+    throw invalidParameter(
+      'step',
+      'zero or negative query resolution step widths are not accepted. Try a positive integer',
+    );
   if ((endMs - startMs) / stepMs > POINTS_MAX)
     throw new DomainError(
       'bad_data',
@@ -170,7 +192,10 @@ async function runQuery(
 ): Promise<Response> {
   const query = call.params.get('query') ?? '';
   if (query.length > edge.config.query.text_bytes_max)
-    throw invalidParameter('query', `query is ${query.length} characters long, the limit query.text_bytes_max is ${edge.config.query.text_bytes_max}`);
+    throw invalidParameter(
+      'query',
+      `query is ${query.length} characters long, the limit query.text_bytes_max is ${edge.config.query.text_bytes_max}`,
+    );
   const timeoutMs = optionalDuration(call.params, 'timeout');
   const lookbackMs = lookbackOf(call.params);
   const request: QueryRequest = {
@@ -194,7 +219,10 @@ function lookbackOf(params: URLSearchParams): number | undefined {
   try {
     return parseDuration(text);
   } catch (error) {
-    throw new DomainError('bad_data', `error parsing lookback delta duration: ${asDomainError(error).message}`);
+    throw new DomainError(
+      'bad_data',
+      `error parsing lookback delta duration: ${asDomainError(error).message}`,
+    );
   }
 }
 
@@ -221,22 +249,45 @@ async function series(edge: QuerierEdge, call: Call): Promise<Response> {
     throw invalidParameter('match[]', asDomainError(error).message);
   }
   const hint = limit > 0 ? limit + 1 : 0;
-  const answer = await edge.actor.ask('series', { ...call.asked, what: 'series', name: '', matcherSets, ...range, limit: hint });
+  const answer = await edge.actor.ask('series', {
+    ...call.asked,
+    what: 'series',
+    name: '',
+    matcherSets,
+    ...range,
+    limit: hint,
+  });
   const { rows, warnings } = truncate(answer.rows as readonly Labels[], answer.warnings, limit);
   return success(call, rows.map(labelsToRecord), { warnings, partial: answer.partial });
 }
 
-async function labelRows(edge: QuerierEdge, call: Call, what: 'names' | 'values', name: string): Promise<Response> {
+async function labelRows(
+  edge: QuerierEdge,
+  call: Call,
+  what: 'names' | 'values',
+  name: string,
+): Promise<Response> {
   const limit = limitOf(call.params);
   const range = timeRangeOf(call.params);
   const matcherSets = matcherSetsOf(call.params);
   const hint = limit > 0 ? limit + 1 : 0;
-  const answer = await edge.actor.ask('series', { ...call.asked, what, name, matcherSets, ...range, limit: hint });
+  const answer = await edge.actor.ask('series', {
+    ...call.asked,
+    what,
+    name,
+    matcherSets,
+    ...range,
+    limit: hint,
+  });
   const { rows, warnings } = truncate(answer.rows, answer.warnings, limit);
   return success(call, rows, { warnings, partial: answer.partial });
 }
 
-function truncate<T>(rows: readonly T[], warnings: readonly string[], limit: number): { rows: readonly T[]; warnings: readonly string[] } {
+function truncate<T>(
+  rows: readonly T[],
+  warnings: readonly string[],
+  limit: number,
+): { rows: readonly T[]; warnings: readonly string[] } {
   if (limit === 0 || rows.length <= limit) return { rows, warnings };
   return { rows: rows.slice(0, limit), warnings: [...warnings, TRUNCATED] };
 }
@@ -256,7 +307,11 @@ async function metadata(edge: QuerierEdge, call: Call): Promise<Response> {
   };
   const limit = count('limit');
   const perMetric = count('limit_per_metric');
-  const answer = await edge.actor.ask('metadata', { ...call.asked, metric: call.params.get('metric') ?? '', limit: Math.max(0, limit) });
+  const answer = await edge.actor.ask('metadata', {
+    ...call.asked,
+    metric: call.params.get('metric') ?? '',
+    limit: Math.max(0, limit),
+  });
   const out: Record<string, unknown[]> = {};
   let metrics = 0;
   for (const { metric, metadata: entry } of answer.rows) {
@@ -265,14 +320,16 @@ async function metadata(edge: QuerierEdge, call: Call): Promise<Response> {
       out[metric] = [];
       metrics++;
     }
-    if (perMetric <= 0 || out[metric].length < perMetric) out[metric].push({ type: entry.type, help: entry.help, unit: entry.unit });
+    if (perMetric <= 0 || out[metric].length < perMetric)
+      out[metric].push({ type: entry.type, help: entry.help, unit: entry.unit });
   }
   return success(call, out, answer);
 }
 
 async function exemplars(edge: QuerierEdge, call: Call): Promise<Response> {
   const range = timeRangeOf(call.params);
-  if (range.end < range.start) throw invalidParameter('end', 'end timestamp must not be before start timestamp');
+  if (range.end < range.start)
+    throw invalidParameter('end', 'end timestamp must not be before start timestamp');
   const matcherSets = extractSelectors(parseQuery(call.params.get('query') ?? ''));
   if (matcherSets.length === 0) return success(call, []);
   const answer = await edge.actor.ask('exemplars', { ...call.asked, matcherSets, ...range });
@@ -308,13 +365,21 @@ const STATISTICS_LIMIT_MAX = 10_000;
 async function tsdbStatus(edge: QuerierEdge, call: Call): Promise<Response> {
   const text = call.params.get('limit') ?? '';
   const limit = text === '' ? 10 : Number(text);
-  if (!Number.isInteger(limit) || limit < 1) throw new DomainError('bad_data', 'limit must be a positive number');
-  if (limit > STATISTICS_LIMIT_MAX) throw new DomainError('bad_data', `limit must not exceed ${STATISTICS_LIMIT_MAX}`);
+  if (!Number.isInteger(limit) || limit < 1)
+    throw new DomainError('bad_data', 'limit must be a positive number');
+  if (limit > STATISTICS_LIMIT_MAX)
+    throw new DomainError('bad_data', `limit must not exceed ${STATISTICS_LIMIT_MAX}`);
   const answer = await edge.actor.ask('statistics', { ...call.asked, limit });
   const { numSeries, numLabelPairs, chunkCount, minTime, maxTime, ...lists } = answer;
   const empty = numSeries === 0;
   return success(call, {
-    headStats: { numSeries, numLabelPairs, chunkCount, minTime: empty ? 0 : minTime, maxTime: empty ? 0 : maxTime },
+    headStats: {
+      numSeries,
+      numLabelPairs,
+      chunkCount,
+      minTime: empty ? 0 : minTime,
+      maxTime: empty ? 0 : maxTime,
+    },
     ...lists,
   });
 }

@@ -47,7 +47,11 @@ export type QuerierMessages = {
     reply: Rows<{ readonly metric: string; readonly metadata: MetricMetadata }>;
   };
   exemplars: {
-    request: Asked & { readonly matcherSets: readonly (readonly Matcher[])[]; readonly start: number; readonly end: number };
+    request: Asked & {
+      readonly matcherSets: readonly (readonly Matcher[])[];
+      readonly start: number;
+      readonly end: number;
+    };
     reply: Rows<{ readonly labels: Labels; readonly exemplars: readonly Exemplar[] }>;
   };
   statistics: { request: Asked & { readonly limit: number }; reply: HeadStatistics };

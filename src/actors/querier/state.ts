@@ -1,8 +1,8 @@
 // State of a querier: one engine per tenant (each with its plan cache), and the gate that bounds queries at once.
 
-import { createEngine, type Engine } from '../../query/engine.ts';
 import type { Config } from '../../platform/config.ts';
 import type { CounterMetric, HistogramMetric } from '../../platform/metrics.ts';
+import { createEngine, type Engine } from '../../query/engine.ts';
 import type { ActorContext } from '../actor.ts';
 import type { FanoutSettings } from './fanout.ts';
 import { fragmentRunner } from './fragments.ts';
@@ -29,7 +29,10 @@ export interface QuerierMetrics {
 }
 
 /** Opens a querier; it has nothing to load. */
-export async function openQuerier(config: Config, context: ActorContext<QuerierMessages>): Promise<QuerierState> {
+export async function openQuerier(
+  config: Config,
+  context: ActorContext<QuerierMessages>,
+): Promise<QuerierState> {
   return {
     config,
     fanout: {
@@ -49,7 +52,10 @@ export async function openQuerier(config: Config, context: ActorContext<QuerierM
         [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60],
         ['kind'],
       ),
-      partial: context.metrics.counter('skein_query_partial_responses_total', 'Answers that lacked a partition.'),
+      partial: context.metrics.counter(
+        'skein_query_partial_responses_total',
+        'Answers that lacked a partition.',
+      ),
       samples: context.metrics.counter('skein_query_samples_total', 'Samples read by queries.'),
     },
   };
@@ -68,7 +74,12 @@ export function engineOf(state: QuerierState, tenant: string, partialResponse: b
   const engine = createEngine({
     lookbackMs: query.lookback_delta,
     defaultStepMs: query.default_step,
-    limits: { samplesMax: query.samples_max, seriesMax: query.series_max, memoryBytesMax: query.memory_bytes_max },
+    limits: {
+      samplesMax: query.samples_max,
+      seriesMax: query.series_max,
+      memoryBytesMax: query.memory_bytes_max,
+    },
+    clock: state.fanout.clock,
     fragments: fragmentRunner({ ...state.fanout, partialResponse }, tenant),
   });
   state.engines.set(key, engine);

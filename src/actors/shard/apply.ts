@@ -4,11 +4,9 @@ import type { LogMessage } from '../../bus/durable-log.ts';
 import type { DecodedFrame } from '../../codec/frame.ts';
 import { decodeFrame } from '../../codec/frame-reader.ts';
 import { errorText } from '../../model/errors.ts';
-import type { ShardContext, ShardState } from './state.ts';
-import { tenantStore } from './tenant-store.ts';
+import { epochLife, type ShardContext, type ShardState, tenantStore } from './state.ts';
 
 const DAMAGE_MAX = 100;
-const EPOCH_SLACK_MS = 60_000;
 
 /** Applies a batch; afterwards `state.applied` is its last sequence. */
 export function applyBatch(state: ShardState, batch: readonly LogMessage[], context: ShardContext): void {
@@ -30,13 +28,19 @@ function applyMessage(state: ShardState, message: LogMessage, context: ShardCont
   try {
     frame = decodeFrame(message.payload);
   } catch (error) {
-    reportDamage(state, `message ${message.sequence} of partition ${state.partition} cannot be read: ${errorText(error)}`, context);
+    reportDamage(
+      state,
+      `message ${message.sequence} of partition ${state.partition} cannot be read: ${errorText(error)}`,
+      context,
+    );
     return 0;
   }
   const outcome = state.frameLog.accept(frame, message.sequence);
-  const writer = Buffer.from(frame.writer.buffer, frame.writer.byteOffset, frame.writer.length).toString('hex');
-  const openUntil = frame.epochBegun + 2 * state.config.receiver.epoch + EPOCH_SLACK_MS;
-  const store = tenantStore(state, frame.tenant, context);
+  const writer = Buffer.from(frame.writer.buffer, frame.writer.byteOffset, frame.writer.length).toString(
+    'hex',
+  );
+  const openUntil = frame.epochBegun + epochLife(state.config);
+  const store = tenantStore(state, frame.tenant);
   let newest = Number.NEGATIVE_INFINITY;
   let late = false;
   let applied = 0;
@@ -58,7 +62,14 @@ function applyMessage(state: ShardState, message: LogMessage, context: ShardCont
     late = result.late;
     applied = result.appended;
   }
-  state.ledger.note(message.sequence, frame.tenant, newest, late, `${writer}/${frame.tenant}/${frame.epoch}`, openUntil);
+  state.ledger.note(
+    message.sequence,
+    frame.tenant,
+    newest,
+    late,
+    `${writer}/${frame.tenant}/${frame.epoch}`,
+    openUntil,
+  );
   return applied;
 }
 

@@ -1,23 +1,32 @@
 // What a shard does every second and when it is asked to hand over: lease, reports, cut and upload, snapshot, trim.
 
-import { emit } from '../../bus/rpc.ts';
-import { call } from '../../bus/rpc.ts';
+import { call, emit } from '../../bus/rpc.ts';
 import { leaseKey, partitionEventSubject, replicaSubject } from '../../bus/subjects.ts';
 import { decodeEnvelope, encodeEnvelope } from '../../codec/envelope.ts';
-import { asDomainError, DomainError, errorText } from '../../model/errors.ts';
+import { asDomainError, DomainError, errorText, invariant } from '../../model/errors.ts';
+import { adoptBlocks, beginPass, findBlocks, runPass, wantsCut } from './blocks.ts';
 import type { ShardStatus } from './messages.ts';
 import { writeShardSnapshot } from './snapshot.ts';
-import { replicaFacts, type ShardContext, type ShardState } from './state.ts';
+import { epochLife, replicaFacts, type ShardContext, type ShardState } from './state.ts';
+import { coverageOf } from './tenant-store.ts';
 
 /** Every second. One step failing does not keep the others from running. */
-export async function onTick(state: ShardState, _message: undefined, context: ShardContext): Promise<undefined> {
+export async function onTick(
+  state: ShardState,
+  _message: undefined,
+  context: ShardContext,
+): Promise<undefined> {
   const steps = [refreshTail, tryLease, cutBlocks, saveSnapshot, trimLog, report];
   for (const step of steps) {
     if (context.stopping.aborted) break;
     try {
       await step(state, context);
     } catch (error) {
-      context.log.warn('a shard step failed and will be tried again', { partition: state.partition, step: step.name, error: errorText(error) });
+      context.log.warn('a shard step failed and will be tried again', {
+        partition: state.partition,
+        step: step.name,
+        error: errorText(error),
+      });
     }
   }
   return undefined;
@@ -25,11 +34,20 @@ export async function onTick(state: ShardState, _message: undefined, context: Sh
 
 /** How the shard stands. */
 export function onStatus(state: ShardState): ShardStatus {
-  return { partition: state.partition, applied: state.applied, owner: state.lease !== undefined, replacedBy: state.replacedBy };
+  return {
+    partition: state.partition,
+    applied: state.applied,
+    owner: state.lease !== undefined,
+    replacedBy: state.replacedBy,
+  };
 }
 
 /** Gives the lease to a process that has caught up. Runs between ticks, hence never in the middle of a cut. */
-export async function onHandover(state: ShardState, message: { to: string }, context: ShardContext): Promise<{ released: boolean }> {
+export async function onHandover(
+  state: ShardState,
+  message: { to: string },
+  context: ShardContext,
+): Promise<{ released: boolean }> {
   if (state.lease === undefined) return { released: false };
   const lease = state.lease;
   state.lease = undefined;
@@ -68,8 +86,15 @@ async function tryLease(state: ShardState, context: ShardContext): Promise<void>
     if (holder === undefined || holder === context.identity.id) return;
     const subject = replicaSubject(context.cluster.prefix, state.partition, holder, 'handover');
     try {
-      const reply = await call(context.bus, 'replica.handover', subject, { to: context.identity.id }, { signal: context.stopping });
-      if (reply.released) state.lease = await context.directory.acquire(key, value, state.config.nats.lease_ttl);
+      const reply = await call(
+        context.bus,
+        'replica.handover',
+        subject,
+        { to: context.identity.id },
+        { signal: context.stopping },
+      );
+      if (reply.released)
+        state.lease = await context.directory.acquire(key, value, state.config.nats.lease_ttl);
     } catch (error) {
       // The holder may be dead: its lease runs out by itself.
       if (asDomainError(error).code !== 'unavailable') throw error;
@@ -77,8 +102,21 @@ async function tryLease(state: ShardState, context: ShardContext): Promise<void>
   }
   if (state.lease === undefined) return;
   context.log.info('partition owned', { partition: state.partition, token: state.lease.token });
-  // What the previous owner uploaded since we read the bucket is ours to know before we cut.
-  for (const store of state.tenants.values()) await store.refreshBlocks(context, state.lock);
+  await refuseStaleView(state);
+}
+
+// A pass that another owner finished after we read the bucket covers messages we hold in the head, and which of ours it does not
+// cover cannot be told any more: the shard starts over, from the bucket as it is now.
+async function refuseStaleView(state: ShardState): Promise<void> {
+  for (const [tenant, metas] of await findBlocks(state.place)) {
+    const store = state.tenants.get(tenant);
+    const news = metas.filter((meta) => !store?.blocks.has(meta.ulid));
+    invariant(
+      news.every((meta) => coverageOf(meta) === undefined),
+      `partition ${state.partition} was cut by another owner while it was replayed here; starting over`,
+    );
+    if (store) await adoptBlocks(state.place, store, news);
+  }
 }
 
 function assertOwner(state: ShardState): void {
@@ -89,13 +127,19 @@ function assertOwner(state: ShardState): void {
 async function cutBlocks(state: ShardState, context: ShardContext): Promise<void> {
   if (state.lease === undefined) return;
   for (const [tenant, store] of state.tenants) {
-    while (store.wantsCut() && !context.stopping.aborted) {
+    while (wantsCut(store, state.config) && !context.stopping.aborted) {
       assertOwner(state);
       const began = context.clock.monotonic();
+      const pass = beginPass(store, state.applied, state.config);
       try {
-        const pass = await store.cut(state, () => assertOwner(state), context);
+        const blocks = await runPass(state.place, store, pass, {
+          assertOwner: () => assertOwner(state),
+          frameLog: () => state.frameLog,
+          lock: state.lock,
+          signal: context.stopping,
+        });
         state.ledger.cut(tenant, pass.end, pass.applied);
-        state.metrics.blocksCut.add(pass.blocks, { partition: String(state.partition) });
+        state.metrics.blocksCut.add(blocks, { partition: String(state.partition) });
         state.metrics.cutSeconds.observe((context.clock.monotonic() - began) / 1000);
         state.unsavedBytes = Number.POSITIVE_INFINITY; // what was cut must not be replayed: save soon
       } catch (error) {
@@ -116,6 +160,7 @@ async function trimLog(state: ShardState, context: ShardContext): Promise<void> 
   if (state.lease === undefined) return;
   const bounds = await state.log.bounds();
   const now = context.clock.now();
+  state.frameLog.forgetBegunBefore(now - epochLife(state.config));
   const from = state.ledger.keepFrom(state.applied, now);
   if (from <= bounds.first) return;
   assertOwner(state);
@@ -124,11 +169,17 @@ async function trimLog(state: ShardState, context: ShardContext): Promise<void> 
 }
 
 async function report(state: ShardState, context: ShardContext): Promise<void> {
-  const tenants = [...state.tenants].map(([tenant, store]) => ({ tenant, maxTime: store.maxTime() })).filter((entry) => Number.isFinite(entry.maxTime));
-  emit<'partition.report'>(context.bus, partitionEventSubject(context.cluster.prefix, state.partition, 'report'), {
-    partition: state.partition,
-    applied: state.applied,
-    tenants,
-  });
+  const tenants = [...state.tenants]
+    .map(([tenant, store]) => ({ tenant, maxTime: store.maxTime() }))
+    .filter((entry) => Number.isFinite(entry.maxTime));
+  emit<'partition.report'>(
+    context.bus,
+    partitionEventSubject(context.cluster.prefix, state.partition, 'report'),
+    {
+      partition: state.partition,
+      applied: state.applied,
+      tenants,
+    },
+  );
   await state.announcement?.update(encodeEnvelope(replicaFacts(state, 'ready', context)));
 }

@@ -35,7 +35,14 @@ export class LogLedger {
    * Notes a message: its tenant, the newest sample in it, whether it held late samples, the epoch that defines its series, and
    * until when (wall ms) that epoch may still get frames.
    */
-  note(sequence: number, tenant: string, maxTime: number, late: boolean, writerEpoch: string, openUntil: number): void {
+  note(
+    sequence: number,
+    tenant: string,
+    maxTime: number,
+    late: boolean,
+    writerEpoch: string,
+    openUntil: number,
+  ): void {
     const span = this.#epochs.get(writerEpoch);
     if (span) span.last = sequence;
     else this.#epochs.set(writerEpoch, { first: sequence, last: sequence, openUntil });
@@ -86,7 +93,9 @@ export class LogLedger {
   /** Plain data of the ledger. */
   facts(): LedgerFacts {
     return {
-      stretches: [...this.#stretches].map(([tenant, list]) => [tenant, list.map((stretch) => ({ ...stretch }))] as const),
+      stretches: [...this.#stretches].map(
+        ([tenant, list]) => [tenant, list.map((stretch) => ({ ...stretch }))] as const,
+      ),
       epochs: [...this.#epochs].map(([key, span]) => [key, { ...span }] as const),
     };
   }
@@ -94,7 +103,11 @@ export class LogLedger {
   /** A ledger from plain data. */
   static from(facts: LedgerFacts): LogLedger {
     const ledger = new LogLedger();
-    for (const [tenant, list] of facts.stretches) ledger.#stretches.set(tenant, list.map((stretch) => ({ ...stretch })));
+    for (const [tenant, list] of facts.stretches)
+      ledger.#stretches.set(
+        tenant,
+        list.map((stretch) => ({ ...stretch })),
+      );
     for (const [key, span] of facts.epochs) ledger.#epochs.set(key, { ...span });
     return ledger;
   }

@@ -37,7 +37,11 @@ export class ReadLock {
   }
 
   #advance(): void {
-    for (let next = this.#waiting[0]; next && !this.#writing && (!next.write || this.#readers === 0); next = this.#waiting[0]) {
+    for (
+      let next = this.#waiting[0];
+      next && !this.#writing && (!next.write || this.#readers === 0);
+      next = this.#waiting[0]
+    ) {
       this.#waiting.shift();
       if (next.write) this.#writing = true;
       else this.#readers++;

@@ -30,22 +30,33 @@ export async function serveShard(state: ShardState, context: ShardContext): Prom
   const subject = (verb: string): string => shardSubject(prefix, state.partition, verb);
   const reading = <T>(work: () => Promise<T>): Promise<T> => withReadHold(state, work);
   await serveMany<'shard.query'>(service, subject('query'), (message, send, request) =>
-    reading(() => answerQuery(state, message, send, request)),
+    reading(() => answerQuery(state, message, send, request, context)),
   );
   await serveMany<'shard.series'>(service, subject('series'), (message, send, request) =>
     reading(() => answerSeries(state, message, send, request)),
   );
   await serveMany<'shard.metadata'>(service, subject('metadata'), (message, send) =>
-    send(encodeEnvelope({ entries: storeOf(state, message.tenant)?.metadata(message.metric, message.limit) ?? [] })),
+    send(
+      encodeEnvelope({
+        entries: storeOf(state, message.tenant)?.metadata(message.metric, message.limit) ?? [],
+      }),
+    ),
   );
   await serveMany<'shard.exemplars'>(service, subject('exemplars'), (message, send) =>
-    send(encodeEnvelope({ series: storeOf(state, message.tenant)?.exemplars(message.matcherSets, message.start, message.end) ?? [] })),
+    send(
+      encodeEnvelope({
+        series:
+          storeOf(state, message.tenant)?.exemplars(message.matcherSets, message.start, message.end) ?? [],
+      }),
+    ),
   );
   await serveMany<'shard.statistics'>(service, subject('statistics'), (message, send) =>
     send(encodeEnvelope(storeOf(state, message.tenant)?.statistics(message.limit) ?? EMPTY_STATISTICS)),
   );
-  await serve<'replica.handover'>(service, replicaSubject(prefix, state.partition, context.identity.id, 'handover'), (message) =>
-    context.ask('handover', message),
+  await serve<'replica.handover'>(
+    service,
+    replicaSubject(prefix, state.partition, context.identity.id, 'handover'),
+    (message) => context.ask('handover', message),
   );
   return service;
 }
@@ -80,12 +91,18 @@ async function answerQuery(
   message: RequestOf<'shard.query'>,
   send: Send,
   request: RequestContext,
+  context: ShardContext,
 ): Promise<void> {
-  const budget = new QueryBudget(message.limits, request.signal);
+  const budget = new QueryBudget(message.limits, request.signal, context.clock);
   const source = storeOf(state, message.tenant)?.source() ?? NOTHING;
   for await (const reply of runFragment(message.fragment, source, budget)) await send(encodeReply(reply));
   if (state.damage.length > 0)
-    await send(encodeReply({ kind: 'notes', notes: state.damage.map((text) => ({ level: 'warning', text: `log damage: ${text}` })) }));
+    await send(
+      encodeReply({
+        kind: 'notes',
+        notes: state.damage.map((text) => ({ level: 'warning', text: `log damage: ${text}` })),
+      }),
+    );
 }
 
 async function answerSeries(
@@ -97,5 +114,6 @@ async function answerSeries(
   const store = storeOf(state, message.tenant);
   if (!store) return;
   const rows = await store.rows(message, request.signal);
-  for (let at = 0; at < rows.length; at += ROWS_PER_FRAME) await send(encodeEnvelope({ rows: rows.slice(at, at + ROWS_PER_FRAME), notes: [] }));
+  for (let at = 0; at < rows.length; at += ROWS_PER_FRAME)
+    await send(encodeEnvelope({ rows: rows.slice(at, at + ROWS_PER_FRAME), notes: [] }));
 }

@@ -10,7 +10,14 @@ import { closeShard, openShard, type ShardConfig, type ShardState } from './stat
 export const shard: ActorDefinition<ShardConfig, ShardState, ShardMessages> = defineActor({
   role: 'shard',
   mailbox: { capacity: 64, concurrency: 1 },
-  serves: ['shard.query', 'shard.series', 'shard.metadata', 'shard.exemplars', 'shard.statistics', 'replica.handover'],
+  serves: [
+    'shard.query',
+    'shard.series',
+    'shard.metadata',
+    'shard.exemplars',
+    'shard.statistics',
+    'replica.handover',
+  ],
   publishes: ['partition.report'],
   open: openShard,
   handlers: { tick: onTick, status: onStatus, handover: onHandover },

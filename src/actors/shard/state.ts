@@ -1,27 +1,32 @@
 // State of a shard and its life: open (snapshot, blocks, replay to the tail), serve, close.
 
+import type { Service } from '../../bus/bus.ts';
 import type { Announcement, Lease } from '../../bus/directory.ts';
 import type { DurableLog } from '../../bus/durable-log.ts';
-import type { Service } from '../../bus/bus.ts';
 import { replicaKey } from '../../bus/subjects.ts';
 import { encodeEnvelope } from '../../codec/envelope.ts';
 import { FrameLog } from '../../codec/frame-log.ts';
 import { asDomainError, DomainError, errorText } from '../../model/errors.ts';
+import { sleep } from '../../platform/clock.ts';
 import type { Config } from '../../platform/config.ts';
+import type { BlockCaches } from '../../storage/block/block-reader.ts';
 import type { ActorContext } from '../actor.ts';
 import { applyBatch } from './apply.ts';
+import { adoptBlocks, type BlockPlace, findBlocks, noteFound } from './blocks.ts';
 import { LogLedger } from './ledger.ts';
-import { type ShardMetrics, shardMetrics } from './metrics.ts';
 import type { ReplicaFacts, ShardMessages } from './messages.ts';
+import { type ShardMetrics, shardMetrics } from './metrics.ts';
 import { ReadLock } from './read-lock.ts';
 import { serveShard } from './serve.ts';
 import { readShardSnapshot, writeShardSnapshot } from './snapshot.ts';
-import { openTenantStores, type TenantStore } from './tenant-store.ts';
+import { TenantStore } from './tenant-store.ts';
 
 /** What a shard is started with. */
 export interface ShardConfig {
   readonly config: Config;
   readonly partition: number;
+  /** Caches of block bytes, shared by the shards of a process. */
+  readonly caches: BlockCaches;
 }
 
 /** The context of a shard. */
@@ -32,6 +37,7 @@ export interface ShardState {
   readonly config: Config;
   readonly partition: number;
   readonly log: DurableLog;
+  readonly place: BlockPlace;
   readonly tenants: Map<string, TenantStore>;
   frameLog: FrameLog;
   ledger: LogLedger;
@@ -51,8 +57,18 @@ export interface ShardState {
   service: Service | undefined;
   announcement: Announcement | undefined;
   following: Promise<void>;
+  /** While set, nothing is applied: a snapshot is being written. */
+  pause: Promise<void> | undefined;
   /** Why the log is not followed any more; undefined while it is. */
   stalled: string | undefined;
+}
+
+// Clocks of receivers may be off by this much before a frame arrives for an epoch thought over.
+const CLOCK_SLACK_MS = 60_000;
+
+/** Milliseconds after an epoch's begin during which frames of it may still come: twice its length, for a stalled receiver. */
+export function epochLife(config: Config): number {
+  return 2 * config.receiver.epoch + CLOCK_SLACK_MS;
 }
 
 /** The folder of a shard on the process's disk. */
@@ -61,7 +77,10 @@ export function shardFolder(partition: number): string {
 }
 
 /** Loads the snapshot and the list of blocks, replays the log to its tail, then begins to answer. */
-export async function openShard({ config, partition }: ShardConfig, context: ShardContext): Promise<ShardState> {
+export async function openShard(
+  { config, partition, caches }: ShardConfig,
+  context: ShardContext,
+): Promise<ShardState> {
   context.become('replaying');
   const log = await context.logs.open(partition);
   const bounds = await log.bounds();
@@ -69,7 +88,8 @@ export async function openShard({ config, partition }: ShardConfig, context: Sha
     config,
     partition,
     log,
-    tenants: await openTenantStores(config, partition, context),
+    place: { config, partition, caches, world: context, yieldNow: () => sleep(context.clock, 0) },
+    tenants: new Map(),
     frameLog: new FrameLog(),
     ledger: new LogLedger(),
     applied: bounds.first - 1,
@@ -84,9 +104,14 @@ export async function openShard({ config, partition }: ShardConfig, context: Sha
     service: undefined,
     announcement: undefined,
     following: Promise.resolve(),
+    pause: undefined,
     stalled: undefined,
   };
   await readShardSnapshot(state, bounds, context);
+  for (const [tenant, metas] of await findBlocks(state.place)) {
+    const store = tenantStore(state, tenant);
+    noteFound(store, await adoptBlocks(state.place, store, metas), state.frameLog, state.applied);
+  }
   const began = context.clock.monotonic();
   const from = state.applied + 1;
   await replay(state, bounds.last, context);
@@ -107,6 +132,16 @@ export async function openShard({ config, partition }: ShardConfig, context: Sha
   return state;
 }
 
+/** The store of a tenant, made on first use. */
+export function tenantStore(state: ShardState, tenant: string): TenantStore {
+  const found = state.tenants.get(tenant);
+  if (found) return found;
+  const { partition, config } = state;
+  const made = new TenantStore({ tenant, partition, config, refused: state.metrics.refused });
+  state.tenants.set(tenant, made);
+  return made;
+}
+
 // Follows the log for good and resolves once `last` is applied.
 async function replay(state: ShardState, last: number, context: ShardContext): Promise<void> {
   await new Promise<void>((resolve, reject) => {
@@ -116,9 +151,15 @@ async function replay(state: ShardState, last: number, context: ShardContext): P
     }).catch((error) => {
       if (context.stopping.aborted) return reject(new DomainError('canceled', 'stopping'));
       state.stalled = errorText(error);
-      state.damage.push(`log of partition ${state.partition} cannot be read after message ${state.applied}: ${state.stalled}`);
+      state.damage.push(
+        `log of partition ${state.partition} cannot be read after message ${state.applied}: ${state.stalled}`,
+      );
       state.metrics.damage.add(1, { partition: String(state.partition) });
-      context.log.error('cannot follow the log', { partition: state.partition, applied: state.applied, error: state.stalled });
+      context.log.error('cannot follow the log', {
+        partition: state.partition,
+        applied: state.applied,
+        error: state.stalled,
+      });
       const failure = asDomainError(error);
       // Before the tail this opening fails (and is tried again); later the shard goes on answering, with a warning.
       reject(failure);
@@ -128,6 +169,7 @@ async function replay(state: ShardState, last: number, context: ShardContext): P
 
 async function follow(state: ShardState, context: ShardContext, onApplied: () => void): Promise<void> {
   for await (const batch of state.log.read(state.applied + 1, context.stopping)) {
+    await state.pause;
     applyBatch(state, batch, context);
     onApplied();
   }
@@ -162,7 +204,10 @@ export async function closeShard(state: ShardState, context: ShardContext): Prom
   try {
     await writeShardSnapshot(state, context);
   } catch (error) {
-    context.log.warn('no snapshot at the stop: the next start replays more of the log', { partition: state.partition, error: errorText(error) });
+    context.log.warn('no snapshot at the stop: the next start replays more of the log', {
+      partition: state.partition,
+      error: errorText(error),
+    });
   }
   await state.announcement?.withdraw();
   await state.lease?.release();

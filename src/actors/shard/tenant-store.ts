@@ -1,0 +1,242 @@
+// One tenant's data in one partition: its head, the blocks cut from it, and what is known of how far they cover the log.
+
+import type { HeadStatistics, SeriesQuery } from '../../bus/contract.ts';
+import type { DecodedFrame } from '../../codec/frame.ts';
+import type { FrameLog, RefTable } from '../../codec/frame-log.ts';
+import { compileMatcher } from '../../codec/regex.ts';
+import type { Exemplar, MetricMetadata } from '../../model/exemplar.ts';
+import { compareLabels, type Labels, labelsKey } from '../../model/labels.ts';
+import type { Matcher } from '../../model/matcher.ts';
+import { compareText } from '../../model/text.ts';
+import type { Config } from '../../platform/config.ts';
+import type { CounterMetric } from '../../platform/metrics.ts';
+import type { SeriesSource } from '../../query/source.ts';
+import type { BlockMeta } from '../../storage/block/block-meta.ts';
+import { BlockSet } from '../../storage/block/block-set.ts';
+import { type Head, openHead } from '../../storage/head/head.ts';
+import { type AppendOutcome, appendOutcome } from '../../storage/head/sample-store.ts';
+import { NO_REF } from '../../storage/head/series-index.ts';
+import { headAndBlocks } from './source.ts';
+
+/** A ref that no head gives: samples of series refused by a limit are resolved to it, and counted as unknown. */
+const REFUSED_REF = 0xfffffffe;
+
+/** A cut pass: with message `applied` seen, every sample older than `end` went into blocks. */
+export interface Coverage {
+  readonly applied: number;
+  readonly end: number;
+}
+
+/** What came of a frame. */
+export interface Applied {
+  readonly appended: number;
+  readonly undefinedRefs: number;
+  /** Newest sample time of the frame that is not in a block; -Infinity without one. */
+  readonly newest: number;
+  /** Some sample belongs to a range that had been cut. */
+  readonly late: boolean;
+}
+
+/** A cut pass under way: kept until all its blocks are in the bucket, so that a retry makes the same blocks. */
+export interface CutPass extends Coverage {
+  readonly ranges: readonly { readonly start: number; readonly end: number; readonly late: boolean }[];
+  done: number;
+}
+
+/** What a store is made with. */
+export interface TenantStoreOptions {
+  readonly tenant: string;
+  readonly partition: number;
+  readonly config: Config;
+  readonly refused: CounterMetric;
+}
+
+/** Head and blocks of one tenant in one partition. */
+export class TenantStore {
+  readonly tenant: string;
+  readonly partition: number;
+  readonly blocks: BlockSet = new BlockSet();
+  /** Cut passes whose blocks are in the bucket, oldest first. */
+  coverage: Coverage[] = [];
+  pass: CutPass | undefined;
+  head: Head;
+  readonly #refused: CounterMetric;
+  readonly #outcome: AppendOutcome = appendOutcome();
+
+  constructor(options: TenantStoreOptions) {
+    this.tenant = options.tenant;
+    this.partition = options.partition;
+    this.#refused = options.refused;
+    this.head = openHead(headOptions(options.config));
+  }
+
+  /** Appends a frame's content to the head. Samples that a cut pass after this message covers are passed over. */
+  apply(frame: DecodedFrame, refs: RefTable, sequence: number): Applied {
+    for (const { ref, labels } of frame.definitions) {
+      const target = this.head.seriesFor(labels);
+      refs.set(ref, target === NO_REF ? REFUSED_REF : target);
+    }
+    for (const { family, ...metadata } of frame.metadata) this.head.metadata.set(family, metadata);
+    const undefinedRefs = refs.resolve(frame.refs, frame.count, frame.refs);
+    for (const { ref, ...exemplar } of frame.exemplars) {
+      const target = refs.get(ref);
+      if (target >= 0 && this.head.has(target)) this.head.exemplars.add(this.head.labels(target), exemplar);
+    }
+    const floor = this.#coveredBefore(sequence);
+    const count = floor === Number.NEGATIVE_INFINITY ? frame.count : dropOlder(frame, floor);
+    const outcome = this.#outcome;
+    resetOutcome(outcome);
+    this.head.append(frame.refs, frame.timestamps, frame.bits, count, outcome);
+    this.#countRefused(outcome, undefinedRefs);
+    let newest = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < count; i++) if (frame.timestamps[i]! > newest) newest = frame.timestamps[i]!;
+    return { appended: outcome.appended + outcome.outOfOrder, undefinedRefs, newest, late: outcome.late > 0 };
+  }
+
+  /** Series over head and blocks. The caller keeps truncation away while it reads. */
+  source(): SeriesSource {
+    return headAndBlocks(this.head, this.blocks);
+  }
+
+  /** Label names, values of a label, or label sets, sorted, without duplicates. */
+  async rows(query: SeriesQuery, signal: AbortSignal): Promise<(string | Labels)[]> {
+    const { start, end, limit, what, name } = query;
+    const sets = query.matcherSets.length === 0 ? [[]] : query.matcherSets;
+    const strings = new Set<string>();
+    const series = new Map<string, Labels>();
+    for (const set of sets) {
+      const matchers = set.map(compileMatcher);
+      if (what === 'names') {
+        for (const text of this.head.labelNames(matchers, start, end, limit)) strings.add(text);
+        for (const text of await this.blocks.labelNames(matchers, start, end, { signal })) strings.add(text);
+      } else if (what === 'values') {
+        for (const text of this.head.labelValues(name, matchers, start, end, limit)) strings.add(text);
+        for (const text of await this.blocks.labelValues(name, matchers, start, end, { signal }))
+          strings.add(text);
+      } else {
+        for (const ref of this.head.select(matchers, start, end)) {
+          const labels = this.head.labels(ref);
+          series.set(labelsKey(labels), labels);
+        }
+        const selection = await this.blocks.select(matchers, start, end, { signal });
+        for (const labels of selection.labels) series.set(labelsKey(labels), labels);
+        await selection.release();
+      }
+    }
+    const rows =
+      what === 'series' ? [...series.values()].sort(compareLabels) : [...strings].sort(compareText);
+    return limit > 0 ? rows.slice(0, limit) : rows;
+  }
+
+  /** Metadata of one metric, or of all with ''. */
+  metadata(metric: string, limit: number): { readonly metric: string; readonly metadata: MetricMetadata }[] {
+    return this.head.metadata.list(metric, limit);
+  }
+
+  /** Exemplars of series that one of the matcher sets accepts. */
+  exemplars(
+    sets: readonly (readonly Matcher[])[],
+    start: number,
+    end: number,
+  ): readonly { labels: Labels; exemplars: readonly Exemplar[] }[] {
+    return this.head.exemplars.select(
+      sets.map((set) => set.map(compileMatcher)),
+      start,
+      end,
+    );
+  }
+
+  /** Numbers of the head. */
+  statistics(limit: number): HeadStatistics {
+    return this.head.stats(limit);
+  }
+
+  /** Time of the newest sample, ms; -Infinity without any. */
+  maxTime(): number {
+    return Math.max(this.head.maxTime, this.lastBlockEnd() - 1);
+  }
+
+  seriesCount(): number {
+    return this.head.seriesCount;
+  }
+
+  memoryBytes(): number {
+    return this.head.memoryBytes();
+  }
+
+  blockCount(): number {
+    return this.blocks.metas().length;
+  }
+
+  /** End of the newest block, ms; -Infinity without one. */
+  lastBlockEnd(): number {
+    return this.blocks.maxTime() ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Notes a finished pass: what it covered leaves the head. Nothing may be reading the head. */
+  noteCoverage(coverage: Coverage, frameLog: FrameLog): void {
+    this.coverage = [
+      ...this.coverage.filter((known) => known.end > coverage.end || known.applied > coverage.applied),
+      coverage,
+    ];
+    this.head.truncate(coverage.end, frameLog.targetsOf(this.tenant));
+  }
+
+  /** Closes the blocks. */
+  async close(): Promise<void> {
+    await this.blocks.close();
+  }
+
+  /** Everything older than this was in blocks when message `sequence` had been seen. */
+  #coveredBefore(sequence: number): number {
+    let end = Number.NEGATIVE_INFINITY;
+    for (const pass of this.coverage) if (pass.applied >= sequence && pass.end > end) end = pass.end;
+    return end;
+  }
+
+  // Undefined refs are damage and reported as such; the rest of `unknown` is series refused by the limit.
+  #countRefused(outcome: AppendOutcome, undefinedRefs: number): void {
+    const { tenant } = this;
+    if (outcome.tooOld > 0) this.#refused.add(outcome.tooOld, { tenant, reason: 'too_old' });
+    if (outcome.conflicts > 0)
+      this.#refused.add(outcome.conflicts, { tenant, reason: 'duplicate_timestamp' });
+    const limited = outcome.unknown - undefinedRefs;
+    if (limited > 0) this.#refused.add(limited, { tenant, reason: 'series_limit' });
+  }
+}
+
+/** Options of every head. */
+export function headOptions(config: Config): Parameters<typeof openHead>[0] {
+  return {
+    outOfOrderWindowMs: config.shard.out_of_order_window,
+    seriesMax: config.shard.series_max,
+    exemplarsMax: config.shard.exemplars_max,
+    metadataMax: config.limits.metadata_max,
+  };
+}
+
+/** The cut pass a block of ours was part of, as its meta.json tells; undefined for all but the last block of a pass. */
+export function coverageOf(meta: BlockMeta): Coverage | undefined {
+  const facts = meta.thanos?.extensions?.['skein'] as { applied?: unknown; coveredEnd?: unknown } | undefined;
+  if (typeof facts?.applied !== 'number' || typeof facts.coveredEnd !== 'number') return undefined;
+  return { applied: facts.applied, end: facts.coveredEnd };
+}
+
+function resetOutcome(outcome: AppendOutcome): void {
+  for (const key of Object.keys(outcome) as (keyof AppendOutcome)[]) outcome[key] = 0;
+}
+
+// Keeps the samples from `floor` on, in place; returns how many.
+function dropOlder(frame: DecodedFrame, floor: number): number {
+  const { refs, timestamps, bits } = frame;
+  let kept = 0;
+  for (let i = 0; i < frame.count; i++) {
+    if (timestamps[i]! < floor) continue;
+    refs[kept] = refs[i]!;
+    timestamps[kept] = timestamps[i]!;
+    bits[2 * kept] = bits[2 * i]!;
+    bits[2 * kept + 1] = bits[2 * i + 1]!;
+    kept++;
+  }
+  return kept;
+}
