@@ -195,7 +195,7 @@ describe('sorting', () => {
     ['sort_by_label_desc', ['l'], ['node10', 'node9', 'node2', 'node1']],
     ['sort_by_label', ['missing'], ['node1', 'node10', 'node2', 'node9']],
   ])('%s %j orders an instant vector', (name, labels, expected) => {
-    expect(seriesOf(call(name, [rows, ...labels])).map((row) => row.labels.l)).toEqual(expected);
+    expect(seriesOf(call(name, [rows, ...labels])).map(({ labels: { l } }) => l)).toEqual(expected);
   });
 });
 
