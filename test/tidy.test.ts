@@ -36,7 +36,7 @@ const DOORS: [pattern: RegExp, door: RegExp][] = [
   [/^commander$/, /^src\/main\.ts$/],
   [/^node:(fs|os)/, /^src\/(platform\/|main\.ts)/],
   [/^node:worker_threads$/, /^src\/(bus\/local\/|embedded|main)/],
-  [/^node:(net|http|https|dgram|tls)$/, /^src\/actors\/.*http[a-z-]*\.ts$/],
+  [/^node:(net|http|https|dgram|tls)$/, /^src\/(actors\/.*http[a-z-]*|storage\/objects\/minio)\.ts$/],
 ];
 
 const BANS: [pattern: RegExp, instead: string, allowed: RegExp][] = [
