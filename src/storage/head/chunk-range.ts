@@ -64,7 +64,7 @@ export class ChunkRange {
     from: number,
     length: number,
   ): void {
-    if (this.count === this.addresses.length) this.#growRecords();
+    if (this.count === this.addresses.length) this.#resizeRecords(this.count * 2);
     const index = this.count++;
     const address = this.pages.allocate(length);
     const page = this.pages.views[pageOf(address)]!;
@@ -164,8 +164,14 @@ export class ChunkRange {
     return false;
   }
 
-  #growRecords(): void {
-    const size = this.count * 2;
+  /** For reading a snapshot: columns for `count` chunks, which are taken as there, and newest chunks of `newest` series. */
+  resize(count: number, newest: number): void {
+    this.#resizeRecords(Math.max(16, count));
+    this.newest = new Uint32Array(newest);
+    this.count = count;
+  }
+
+  #resizeRecords(size: number): void {
     this.minOffsets = resized(this.minOffsets, size);
     this.maxOffsets = resized(this.maxOffsets, size);
     this.addresses = resized(this.addresses, size);

@@ -30,11 +30,12 @@ export function headNumbers(index: SeriesIndex, store: SampleStore, limit: numbe
   const memory = new TopList(limit);
   const pairs = new TopList(limit);
   for (const [name, entry] of index.names) {
+    const nameBytes = Buffer.byteLength(name);
     let bytes = 0;
     for (const [value, pair] of entry.values) {
       const series = index.pairSeries(pair);
-      // Prometheus counts the text of the values once per series.
-      bytes += value.length * series;
+      // As Prometheus counts: name and value with a length byte each, once per series (labels.SizeOfLabels).
+      bytes += (nameBytes + Buffer.byteLength(value) + 2) * series;
       if (name === METRIC_NAME) metrics.add(value, series);
       if (pairs.wants(series)) pairs.add(`${name}=${value}`, series);
     }

@@ -111,6 +111,13 @@ export class Blocks {
     }
   }
 
+  /** For reading a snapshot, whose pages are back already: makes room for their links. */
+  restore(free: number, used: number): void {
+    this.free = free;
+    this.used = used;
+    for (const page of this.pages.views) this.links.push(new Uint32Array(page.byteLength / BLOCK_BYTES));
+  }
+
   /** The link of a block. */
   link(address: number): number {
     return this.links[pageOf(address)]![offsetIn(address) / BLOCK_BYTES]!;

@@ -41,7 +41,12 @@ export function appendTo(head: Head, samples: readonly NamedSample[]): AppendOut
   return outcome;
 }
 
-export function readFrom(head: Head, series: string, start = -Infinity, end = Infinity): Sample[] {
+export function readFrom(
+  head: Head,
+  series: string,
+  start: number = -Infinity,
+  end: number = Infinity,
+): Sample[] {
   const columns = sampleColumns(1);
   head.read(head.seriesFor(labelsOfName(series)), start, end, columns);
   return samplesOf(columns);
@@ -55,9 +60,9 @@ interface TwinSeries {
 }
 
 export class HeadTwin {
-  readonly series = new Map<string, TwinSeries>();
-  maxTime = -Infinity;
-  cutTime = -Infinity;
+  readonly series: Map<string, TwinSeries> = new Map();
+  maxTime: number = -Infinity;
+  cutTime: number = -Infinity;
   readonly window: number;
   readonly range: number;
 

@@ -1,0 +1,120 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compileMatcher } from '../../../src/codec/regex.ts';
+import { compareLabels, type Labels, labelsFrom, labelValue } from '../../../src/model/labels.ts';
+import type { Matcher, MatchOperator } from '../../../src/model/matcher.ts';
+import { openHead } from '../../../src/storage/head/head.ts';
+import { appendOutcome } from '../../../src/storage/head/sample-store.ts';
+
+const values = ['a', 'ab', 'b', 'c\u{1f600}', 'c\uffee', 'zz'];
+const anyLabels = fc
+  .tuple(
+    fc.constantFrom('up', 'down'),
+    fc.option(fc.constantFrom(...values)),
+    fc.option(fc.constantFrom(...values)),
+  )
+  .map(([name, x, y]) =>
+    labelsFrom([
+      ['__name__', name],
+      ['x', x ?? ''],
+      ['y', y ?? ''],
+    ]),
+  );
+const anyMatcher: fc.Arbitrary<Matcher> = fc.record({
+  name: fc.constantFrom('__name__', 'x', 'y', 'missing'),
+  op: fc.constantFrom<MatchOperator>('=', '!=', '=~', '!~'),
+  value: fc.constantFrom('', 'a', 'b', 'up', 'a|b', 'a.*', '.*', '.+', 'a?', '|zz', '(a|b)+', 'nothing'),
+});
+
+function headOf(all: readonly Labels[]) {
+  const head = openHead({ outOfOrderWindowMs: 0, seriesMax: 1000 });
+  const refs = Uint32Array.from(all, (labels) => head.seriesFor(labels));
+  const count = refs.length;
+  head.append(refs, new Float64Array(count).fill(1000), new Uint32Array(2 * count), count, appendOutcome());
+  return head;
+}
+
+describe('head selection', () => {
+  it('finds the series that all matchers accept, an absent label being an empty value', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(anyLabels, { maxLength: 60, selector: (l) => l.join() }),
+        fc.array(anyMatcher, { maxLength: 4 }),
+        (all, matchers) => {
+          const head = headOf(all);
+          const compiled = matchers.map(compileMatcher);
+          const expected = all
+            .filter((labels) => compiled.every((m) => m.matches(labelValue(labels, m.matcher.name))))
+            .sort(compareLabels);
+          const refs = head.select(compiled, 0, 1000);
+          expect([...refs]).toEqual([...refs].sort((a, b) => a - b));
+          expect(Array.from(head.sortByLabels(refs), (ref) => head.labels(ref))).toEqual(expected);
+          expect(head.select(compiled, 1001, 2000)).toHaveLength(0);
+          const pick = (of: (labels: Labels) => string[]) =>
+            [...new Set(expected.flatMap(of))].filter((v) => v !== '');
+          const names = pick((labels) => labels.filter((_, i) => i % 2 === 0)).sort();
+          expect(head.labelNames(compiled, 0, 1000, 0)).toEqual(names);
+          const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+          const xs = pick((labels) => [labelValue(labels, 'x')]).sort(byBytes);
+          expect(head.labelValues('x', compiled, 0, 1000, 0)).toEqual(xs);
+          expect(head.labelValues('x', compiled, 0, 1000, 2)).toEqual(xs.slice(0, 2));
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+
+  it('looks at each distinct value once', () => {
+    const head = headOf(
+      Array.from({ length: 300 }, (_, i) => ['__name__', 'm', 'id', `${i}`, 'x', values[i % 6]!]),
+    );
+    const seen: string[] = [];
+    const spy = (op: '=~' | '!~') => {
+      const real = compileMatcher({ name: 'x', op, value: 'a.*' });
+      const matches = (value: string) => {
+        seen.push(value);
+        return real.matches(value);
+      };
+      return { ...real, matches };
+    };
+    const exact = compileMatcher({ name: '__name__', op: '=', value: 'm' });
+    expect(head.select([exact, spy('=~')], 0, 1000)).toHaveLength(100);
+    expect(seen.sort()).toEqual([...values].sort());
+    seen.length = 0;
+    const five = compileMatcher({ name: 'id', op: '=~', value: '6|12|18|24|7' });
+    expect(head.select([exact, five, spy('!~')], 0, 1000)).toHaveLength(0);
+    expect(seen.sort()).toEqual(['a', 'ab']);
+  });
+
+  it('tells counts and the longest lists', () => {
+    const head = headOf([
+      ['__name__', 'up', 'job', 'a'],
+      ['__name__', 'up', 'job', 'b'],
+      ['__name__', 'down', 'job', 'b'],
+    ]);
+    expect(head.stats(2)).toEqual({
+      numSeries: 3,
+      numLabelPairs: 4,
+      chunkCount: 3,
+      minTime: 1000,
+      maxTime: 1000,
+      seriesCountByMetricName: [
+        { name: 'up', value: 2 },
+        { name: 'down', value: 1 },
+      ],
+      labelValueCountByLabelName: [
+        { name: '__name__', value: 2 },
+        { name: 'job', value: 2 },
+      ],
+      memoryInBytesByLabelName: [
+        { name: '__name__', value: 38 },
+        { name: 'job', value: 18 },
+      ],
+      seriesCountByLabelValuePair: [
+        { name: '__name__=up', value: 2 },
+        { name: 'job=b', value: 2 },
+      ],
+    });
+    expect(head.stats(0).seriesCountByMetricName).toEqual([]);
+  });
+});
