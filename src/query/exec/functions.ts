@@ -15,6 +15,8 @@ export interface FunctionContext {
   readonly annotations: Annotations;
   /** `line:col` of each argument. */
   readonly wheres: readonly string[];
+  /** Whether notes on a histogram name its metric, as Prometheus's do under promql-delayed-name-removal. */
+  readonly showNames?: boolean;
 }
 
 /** The vector at `index`, which the parser has checked to be one. */

@@ -2,7 +2,7 @@
 // the buckets of one histogram. Steps are computed from the buckets present at them.
 
 import { formatGeneral, formatSignificant } from '../../codec/float-text.ts';
-import { type Labels, labelsKey, labelsWith, labelValue } from '../../model/labels.ts';
+import { type Labels, labelsKey, labelsWith, labelValue, METRIC_NAME } from '../../model/labels.ts';
 import {
   type Buckets,
   bucketFraction,
@@ -22,6 +22,8 @@ const BUCKET_LABEL = 'le';
 /** The buckets of one histogram, by bound. */
 interface HistogramRows {
   readonly labels: Labels;
+  /** What had to be straightened; one for all histograms of a name that notes show. */
+  readonly noted: Straightening;
   readonly rows: { readonly bound: number; readonly row: number }[];
 }
 
@@ -34,10 +36,9 @@ export function histogramQuantile(
 ): StepBatch {
   const [quantileWhere, vectorWhere] = context.wheres;
   warnQuantiles(quantiles, context, quantileWhere);
-  const histograms = histogramRows(batch, context, vectorWhere);
-  const noted = noStraightening();
-  const result = mapHistograms(histograms, batch, (buckets, step) =>
-    bucketQuantile(quantiles[step]!, buckets, noted, step),
+  const { histograms, noted } = groupBuckets(batch, context, vectorWhere);
+  const result = mapHistograms(histograms, batch, (buckets, step, index) =>
+    bucketQuantile(quantiles[step]!, buckets, histograms[index]!.noted, step),
   );
   noteStraightening(noted, { grid, context, where: vectorWhere });
   return mergeEqualSeries(dropNames(result));
@@ -52,8 +53,7 @@ export function histogramQuantiles(
 ): StepBatch {
   const { wheres } = context;
   for (const [i, values] of quantiles.entries()) warnQuantiles(values, context, wheres[i + 2]);
-  const histograms = histogramRows(batch, context, wheres[0]);
-  const noted = noStraightening();
+  const { histograms, noted } = groupBuckets(batch, context, wheres[0]);
   // Scalars may change from step to step: each distinct quantile of an argument is a series of its own.
   const wanted = quantiles.flatMap((values) =>
     [...new Set(values)].map((quantile) => ({ values, quantile })),
@@ -63,7 +63,9 @@ export function histogramQuantiles(
   );
   const result = mapHistograms(rows, batch, (buckets, step, index) => {
     const { values, quantile } = wanted[Math.floor(index / histograms.length)]!;
-    return Object.is(values[step], quantile) ? bucketQuantile(quantile, buckets, noted, step) : undefined;
+    return Object.is(values[step], quantile)
+      ? bucketQuantile(quantile, buckets, rows[index]!.noted, step)
+      : undefined;
   });
   noteStraightening(noted, { grid, context, where: wheres[0] });
   return mergeEqualSeries(dropNames(result));
@@ -75,7 +77,7 @@ export function histogramFraction(
   batch: StepBatch,
   context: FunctionContext,
 ): StepBatch {
-  const histograms = histogramRows(batch, context, context.wheres[2]);
+  const { histograms } = groupBuckets(batch, context, context.wheres[2]);
   const result = mapHistograms(histograms, batch, (buckets, step) =>
     bucketFraction(lower[step]!, upper[step]!, buckets),
   );
@@ -91,31 +93,44 @@ function warnQuantiles(
     if (!(value >= 0 && value <= 1)) warnQuantile(annotations, value, where);
 }
 
+/** Histograms of a vector, and their straightenings by the name that notes show ('' for none). */
+interface GroupedBuckets {
+  readonly histograms: HistogramRows[];
+  readonly noted: ReadonlyMap<string, Straightening>;
+}
+
 // Groups series into histograms; a series whose `le` is no number is left out with a warning.
-function histogramRows(
-  batch: StepBatch,
-  context: FunctionContext,
-  where: string | undefined,
-): HistogramRows[] {
+function groupBuckets(batch: StepBatch, context: FunctionContext, where: string | undefined): GroupedBuckets {
   const histograms = new Map<string, HistogramRows>();
+  const noted = new Map<string, Straightening>();
   for (let row = 0; row < batch.labels.length; row++) {
     const series = batch.labels[row]!;
+    const name = context.showNames === true ? labelValue(series, METRIC_NAME) : '';
     const text = labelValue(series, BUCKET_LABEL);
     const bound = parseBound(text);
     if (bound === undefined) {
       const warning = `bucket label "le" is missing or has a malformed value of ${goQuote(text)}`;
-      warn(context.annotations, warning, where);
+      warn(context.annotations, warning + nameText(name), where);
       continue;
     }
     const labels = labelsWith(series, BUCKET_LABEL, '');
     const key = labelsKey(labels);
-    const histogram = histograms.get(key) ?? { labels, rows: [] };
-    histograms.set(key, histogram);
+    let histogram = histograms.get(key);
+    if (histogram === undefined) {
+      const ofName = noted.get(name) ?? noStraightening();
+      noted.set(name, ofName);
+      histogram = { labels, noted: ofName, rows: [] };
+      histograms.set(key, histogram);
+    }
     histogram.rows.push({ bound, row });
   }
   for (const { rows } of histograms.values())
     rows.sort((a, b) => (a.bound < b.bound ? -1 : a.bound > b.bound ? 1 : 0));
-  return [...histograms.values()];
+  return { histograms: [...histograms.values()], noted };
+}
+
+function nameText(name: string): string {
+  return name === '' ? '' : ` for metric name ${goQuote(name)}`;
 }
 
 /** A decimal, as Go's ParseFloat reads it, or infinity by any of its names; undefined for anything else. */
@@ -170,20 +185,20 @@ function gatherBuckets(
 }
 
 function noteStraightening(
-  noted: Straightening,
+  noted: ReadonlyMap<string, Straightening>,
   { grid, context, where }: { grid: StepRange; context: FunctionContext; where: string | undefined },
 ): void {
-  if (noted.count === 0) return;
   const timeOf = (step: number): string => utcText(grid.start + step * grid.step);
-  inform(
-    context.annotations,
-    'input to histogram_quantile needed to be fixed for monotonicity ' +
-      '(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), ' +
-      `from buckets ${formatGeneral(noted.boundMin)} to ${formatGeneral(noted.boundMax)}, ` +
-      `with a max diff of ${formatSignificant(noted.fallMax, 2)}, over ${noted.count} samples ` +
-      `from ${timeOf(noted.stepFirst)} to ${timeOf(noted.stepLast)}`,
-    where,
-  );
+  for (const [name, { count, stepFirst, stepLast, boundMin, boundMax, fallMax }] of noted) {
+    if (count === 0) continue;
+    const text =
+      'input to histogram_quantile needed to be fixed for monotonicity (see ' +
+      'https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)' +
+      `${nameText(name)}, from buckets ${formatGeneral(boundMin)} to ${formatGeneral(boundMax)}, ` +
+      `with a max diff of ${formatSignificant(fallMax, 2)}, over ${count} samples ` +
+      `from ${timeOf(stepFirst)} to ${timeOf(stepLast)}`;
+    inform(context.annotations, text, where);
+  }
 }
 
 // OpenMetrics writes floats with a point or an exponent.

@@ -99,7 +99,7 @@ class StepMatcher {
       const group = signatures[row]!;
       const earlier = this.#oneRows[group]!;
       if (earlier !== FILL) {
-        const pair = { first: batch.labels[earlier]!, second: batch.labels[row]! };
+        const pair = [batch.labels[earlier]!, batch.labels[row]!] as const;
         throw duplicateSeries(this.#groups[group]!, this.#swapped ? 'left' : 'right', pair);
       }
       this.#oneRows[group] = row;

@@ -2,7 +2,14 @@
 // promql/engine.go, VectorBinop and resultMetric). Signatures are computed once per series, not per step.
 
 import { DomainError } from '../../model/errors.ts';
-import { type Labels, labelsDrop, labelsKeep, labelsWith, labelValue } from '../../model/labels.ts';
+import {
+  compareLabels,
+  type Labels,
+  labelsDrop,
+  labelsKeep,
+  labelsWith,
+  labelValue,
+} from '../../model/labels.ts';
 import { isComparison } from '../kernels/elementwise.ts';
 import type { ArithmeticOperator, ComparisonOperator, VectorMatching } from '../parse/ast.ts';
 import { goQuote } from '../parse/go-text.ts';
@@ -72,16 +79,17 @@ export function resultLabels(
   return labels;
 }
 
-/** Two series of one match group on the side that may have one. `first` was met before `second`. */
+/** Two series of one match group on the side that may have one; they are named in the order of their labels. */
 export function duplicateSeries(
   group: Labels,
   side: 'left' | 'right',
-  { first, second }: { first: Labels; second: Labels },
+  pair: readonly [Labels, Labels],
 ): DomainError {
+  const [first, second] = pair.toSorted(compareLabels) as [Labels, Labels];
   return new DomainError(
     'execution',
     `found duplicate series for the match group ${labelSetText(group)} on the ${side} hand-side of the operation: ` +
-      `[${labelSetText(second)}, ${labelSetText(first)}];many-to-many matching not allowed: ` +
+      `[${labelSetText(first)}, ${labelSetText(second)}];many-to-many matching not allowed: ` +
       'matching labels must be unique on one side',
   );
 }

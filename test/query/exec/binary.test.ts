@@ -213,7 +213,7 @@ describe('binary operation of vectors', () => {
     [
       'one-to-one',
       'found duplicate series for the match group {l="x"} on the right hand-side of the operation: ' +
-        '[{__name__="a", l="x", m="2"}, {__name__="a", l="x", m="1"}];many-to-many matching not allowed: ' +
+        '[{__name__="a", l="x", m="1"}, {__name__="a", l="x", m="2"}];many-to-many matching not allowed: ' +
         'matching labels must be unique on one side',
       [series({ l: 'x' }, 5, 5, 5)],
       [a, twin],
@@ -221,7 +221,7 @@ describe('binary operation of vectors', () => {
     [
       'one-to-many',
       'found duplicate series for the match group {l="x"} on the left hand-side of the operation: ' +
-        '[{__name__="a", l="x", m="2"}, {__name__="a", l="x", m="1"}];many-to-many matching not allowed: ' +
+        '[{__name__="a", l="x", m="1"}, {__name__="a", l="x", m="2"}];many-to-many matching not allowed: ' +
         'matching labels must be unique on one side',
       [a, twin],
       [series({ l: 'x' }, 5, 5, 5)],

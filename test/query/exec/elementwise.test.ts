@@ -259,6 +259,25 @@ describe('classic histograms', () => {
     ]);
   });
 
+  it('names the metric in notes when asked to', () => {
+    const annotations = new Annotations();
+    const batch = batchOf([
+      bucket('a', 'x', 1),
+      bucket('a', '1', 2),
+      bucket('a', '2', 1),
+      bucket('a', 'Inf', 2),
+    ]);
+    const args: FunctionArgument[] = [
+      { kind: 'scalar', values: Float64Array.of(0.5) },
+      { kind: 'vector', batch },
+    ];
+    applyVectorFunction('histogram_quantile', args, gridOf(1), { annotations, wheres: [], showNames: true });
+    expect(annotations.all().map(({ text }) => /for metric name "\w+"/.exec(text)?.[0])).toEqual([
+      'for metric name "h_bucket"',
+      'for metric name "h_bucket"',
+    ]);
+  });
+
   it('refuses histograms that differ only in name where they meet', () => {
     const twins = [
       bucket('a', '1', 1),
