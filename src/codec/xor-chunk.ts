@@ -91,14 +91,18 @@ export class XorAppenders {
     view.setUint8(position >>> 3, this.tails[lane]!);
     if (count > 1) {
       const delta = time - this.times[lane]!;
-      position = writeDeltaOfDelta(view, position, delta - this.deltas[lane]!);
-      this.deltas[lane] = delta;
-      position = this.#writeValue(lane, view, position, low, high);
+      const dod = delta - this.deltas[lane]!;
+      // Most samples come on time: the single 0 bit that says so goes in front of the value's bits.
+      if (dod !== 0) {
+        position = writeDeltaOfDelta(view, position, dod);
+        this.deltas[lane] = delta;
+      }
+      position = this.#writeValue(lane, view, position, low, high, dod === 0 ? 1 : 0);
     } else if (count === 1) {
       const delta = time - this.times[lane]!;
       position = writeVarint(view, position, delta);
       this.deltas[lane] = delta;
-      position = this.#writeValue(lane, view, position, low, high);
+      position = this.#writeValue(lane, view, position, low, high, 0);
     } else {
       position = writeVarint(view, position, time < 0 ? -2 * time - 1 : 2 * time);
       position = writeBits(view, position, high, 32);
@@ -113,27 +117,40 @@ export class XorAppenders {
     this.counts[lane] = count + 1;
   }
 
-  #writeValue(lane: number, view: DataView, position: number, low: number, high: number): number {
+  // `zeros` bits of 0, then the value's bits.
+  #writeValue(
+    lane: number,
+    view: DataView,
+    position: number,
+    low: number,
+    high: number,
+    zeros: number,
+  ): number {
     const xorLow = low ^ this.values[2 * lane]!;
     const xorHigh = high ^ this.values[2 * lane + 1]!;
-    if ((xorLow | xorHigh) === 0) return writeBits(view, position, 0, 1);
+    if ((xorLow | xorHigh) === 0) return writeBits(view, position, 0, zeros + 1);
     const leading = xorHigh !== 0 ? Math.clz32(xorHigh) : 31;
     const trailing = xorLow !== 0 ? 31 - Math.clz32(xorLow & -xorLow) : 63 - Math.clz32(xorHigh & -xorHigh);
     const oldLeading = this.leading[lane]!;
     const oldTrailing = this.trailing[lane]!;
     if (oldLeading !== NO_LEADING && leading >= oldLeading && trailing >= oldTrailing) {
-      position = writeBits(view, position, 0b10, 2);
-      return writeSignificant(view, position, xorLow, xorHigh, oldTrailing, 64 - oldLeading - oldTrailing);
+      const count = 64 - oldLeading - oldTrailing;
+      if (count > 29) {
+        position = writeBits(view, position, 0b10, zeros + 2);
+        return writeSignificant(view, position, xorLow, xorHigh, oldTrailing, count);
+      }
+      const value = shiftedDown(xorLow, xorHigh, oldTrailing);
+      return writeBits(view, position, (0b10 << count) | value, zeros + 2 + count);
     }
     this.leading[lane] = leading;
     this.trailing[lane] = trailing;
-    const significant = 64 - leading - trailing;
-    position = writeBits(view, position, (0b11 << 11) | (leading << 6) | (significant & 63), 13);
-    return writeSignificant(view, position, xorLow, xorHigh, trailing, significant);
+    const count = 64 - leading - trailing;
+    position = writeBits(view, position, (0b11 << 11) | (leading << 6) | (count & 63), zeros + 13);
+    return writeSignificant(view, position, xorLow, xorHigh, trailing, count);
   }
 }
 
-// The `count` bits of the 64-bit number above its `trailing` low ones.
+// The `count` bits of the 64-bit number above its `trailing` low ones; the bits above them are 0.
 function writeSignificant(
   view: DataView,
   position: number,
@@ -142,22 +159,17 @@ function writeSignificant(
   trailing: number,
   count: number,
 ): number {
-  if (count <= 32) {
-    const value =
-      trailing === 0
-        ? low
-        : trailing < 32
-          ? (low >>> trailing) | (high << (32 - trailing))
-          : high >>> (trailing - 32);
-    return writeBits(view, position, value, count);
-  }
-  const lowPart = trailing === 0 ? low : (low >>> trailing) | (high << (32 - trailing));
-  position = writeBits(view, position, high >>> trailing, count - 32);
-  return writeBits(view, position, lowPart, 32);
+  if (count > 32) position = writeBits(view, position, high >>> trailing, count - 32);
+  return writeBits(view, position, shiftedDown(low, high, trailing), Math.min(count, 32));
+}
+
+// The low 32 bits of a 64-bit number shifted right.
+function shiftedDown(low: number, high: number, by: number): number {
+  if (by === 0) return low;
+  return by < 32 ? (low >>> by) | (high << (32 - by)) : high >>> (by - 32);
 }
 
 function writeDeltaOfDelta(view: DataView, position: number, dod: number): number {
-  if (dod === 0) return writeBits(view, position, 0, 1);
   if (dod >= -8191 && dod <= 8192) return writeBits(view, position, 0x8000 | (dod & 0x3fff), 16);
   if (dod >= -65535 && dod <= 65536) return writeBits(view, position, 0xc0000 | (dod & 0x1ffff), 20);
   if (dod >= -524287 && dod <= 524288) return writeBits(view, position, 0xe00000 | (dod & 0xfffff), 24);
