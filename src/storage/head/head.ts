@@ -10,6 +10,7 @@ import type { Labels } from '../../model/labels.ts';
 import type { SampleColumns } from '../../model/samples.ts';
 import { compareText } from '../../model/text.ts';
 import { BLOCK_RANGE_MS } from '../../model/units.ts';
+import type { ChunkRange } from './chunk-range.ts';
 import { cutSeries, seriesChunks } from './cut.ts';
 import { ExemplarRing } from './exemplars.ts';
 import { type HeadNumbers, headNumbers } from './head-statistics.ts';
@@ -192,17 +193,22 @@ export class Head {
 
   /**
    * Hands out [start, end), both aligned to the chunk range, as series in label order with chunks apart from each other,
-   * out-of-order samples merged in, staleness markers kept. What is in the range at the call is sealed: it is what this and
-   * every later cut of the range gives, and what `truncate` drops. Samples that come for it afterwards, while the caller
-   * takes its time with the result, belong to a later block (PendingRange.late). Nothing may be truncated until then.
+   * out-of-order samples merged in, staleness markers kept. It gives what `seal` closed, and seals first if nothing in there
+   * is sealed; so a cut that is repeated because a write failed gives the same again. Samples that come for a sealed range,
+   * while the caller takes its time with the result, belong to a later block (PendingRange.late). Nothing may be truncated
+   * until the result has been read.
    */
   cut(start: number, end: number): Iterable<ChunkSeries> {
-    this.seal(start, end);
-    const ranges = this.samples.ranges.filter((r) => r.sealed && r.start >= start && r.end <= end);
-    return cutSeries(this.index, this.samples, ranges);
+    const sealed = (): ChunkRange[] =>
+      this.samples.ranges.filter((range) => range.sealed && range.start >= start && range.end <= end);
+    if (sealed().length === 0) this.seal(start, end);
+    return cutSeries(this.index, this.samples, sealed());
   }
 
-  /** What `cut` does first; alone for a replica whose owner has cut the range. */
+  /**
+   * Closes [start, end), both aligned: from now on it takes no more, late samples for it enter a new range. Call it alone to
+   * close several ranges at one point of the log before each is cut, or where another owner has cut them.
+   */
   seal(start: number, end: number): void {
     const { chunkRangeMs } = this.samples.options;
     const aligned = start % chunkRangeMs === 0 && end % chunkRangeMs === 0;

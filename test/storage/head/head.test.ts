@@ -243,6 +243,7 @@ describe('head', () => {
       ]),
     ).toMatchObject({ outOfOrder: 1, late: 1, duplicates: 1 });
     expect(samplesOfChunks(first[0]!.chunks)).toEqual([[1000, bitsOf(1)]]);
+    expect([...head.cut(0, 7.2e6)]).toEqual(first);
     head.truncate(7.2e6);
     expect(head.pendingRanges()).toEqual([
       { start: 0, end: 7.2e6, late: true },
