@@ -1,17 +1,5 @@
 // Every subject of Skein: `<prefix>.<owner>[.<partition>].<verb>`. No other file spells one.
 
-import { DomainError } from '../model/errors.ts';
-
-/** A subject prefix: one token or more of [A-Za-z0-9_-], dots between. Checked once, when configuration is read. */
-export function checkPrefix(prefix: string): string {
-  if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(prefix))
-    throw new DomainError(
-      'config',
-      `subject prefix "${prefix}" is not allowed: use letters, digits, "_" and "-", dots between tokens`,
-    );
-  return prefix;
-}
-
 /** Subject of a message to the shard of one partition. */
 export function shardSubject(prefix: string, partition: number, verb: string): string {
   return `${prefix}.shard.${partition}.${verb}`;

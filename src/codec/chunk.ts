@@ -1,8 +1,6 @@
 // Chunks: the compressed runs of samples of one series, as Prometheus stores them (tsdb/docs/format/chunks.md), and the
 // encoding bytes that tell them apart.
 
-import type { SampleColumns } from '../model/samples.ts';
-
 /** Encoding byte of a float XOR chunk. */
 export const CHUNK_XOR = 1;
 /** Encoding bytes known but not yet readable here. */
@@ -27,6 +25,3 @@ export interface ChunkSeries {
   readonly labels: readonly string[];
   readonly chunks: readonly Chunk[];
 }
-
-/** Decodes all samples of a chunk of one encoding with start <= t <= end, appending to `target` in time order. */
-export type ChunkDecoder = (bytes: Uint8Array, start: number, end: number, target: SampleColumns) => void;

@@ -3,9 +3,6 @@
 /** High and low half of Prometheus's stale NaN, 0x7ff0000000000002. */
 export const STALE_NAN_HIGH = 0x7ff00000;
 export const STALE_NAN_LOW = 0x00000002;
-/** High and low half of Prometheus's ordinary NaN, 0x7ff8000000000001. */
-export const NORMAL_NAN_HIGH = 0x7ff80000;
-export const NORMAL_NAN_LOW = 0x00000001;
 
 /**
  * A growable run of samples of one series in time order. `timestamps` and `values` have room for more than `count`;

@@ -6,11 +6,6 @@ export interface TimeRange {
   readonly end: number;
 }
 
-/** Whether two ranges share at least one instant. */
-export function overlaps(a: TimeRange, b: TimeRange): boolean {
-  return a.start < b.end && b.start < a.end;
-}
-
 /** The largest multiple of `width` that is <= `time` (also for negative times). */
 export function alignDown(time: number, width: number): number {
   return Math.floor(time / width) * width;
