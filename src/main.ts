@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { inspect } from './inspect.ts';
-import { asDomainError } from './model/errors.ts';
+import { asDomainError, DomainError, errorText } from './model/errors.ts';
 import { type Config, configText, readConfig, SETTINGS } from './platform/config.ts';
 import { startProcess } from './process.ts';
 
@@ -30,7 +30,13 @@ function configFrom(options: Options): Config {
 }
 
 function readText(file: string): string {
-  return readFileSync(file, 'utf8');
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new DomainError('config', `cannot read the configuration file ${file}: ${errorText(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 function withSettings(command: Command): Command {
@@ -84,6 +90,8 @@ function fail(error: unknown): never {
 
 /** Runs the command line; ends the process with 1 after an error that says what to do. */
 export async function main(argv: readonly string[]): Promise<void> {
+  // `skein inspect ... | head` closes the pipe early; that is not an error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   const program = new Command('skein').description('Prometheus-compatible metrics cluster').exitOverride();
   withSettings(
     program
