@@ -184,6 +184,21 @@ describe('head', () => {
     expect(samplesPerChunk(60_000, 121)).toEqual([120, 1]);
   });
 
+  it('keeps samples of the largest size of neighbouring series apart', () => {
+    const head = openHead({ outOfOrderWindowMs: 0, chunkRangeMs: 4e9, seriesMax: 10 });
+    const expected = new Map<string, unknown[]>(NAMES.map((name) => [name, []]));
+    let time = 0;
+    for (let i = 0; i < 400; i++) {
+      time += i % 2 === 0 ? 1 : 9_000_001 + i;
+      for (const name of NAMES) {
+        const value = (i % 3 === 0 ? 1 : -1) * (Math.PI / (i + name.charCodeAt(0))) ** ((i % 7) * 20 - 60);
+        appendTo(head, [[name, time, value]]);
+        expected.get(name)!.push([time, bitsOf(value)]);
+      }
+    }
+    for (const name of NAMES) expect(readFrom(head, name)).toEqual(expected.get(name));
+  });
+
   it('ends a chunk before it passes 1024 bytes', () => {
     const head = open();
     let seed = 1;

@@ -64,6 +64,38 @@ describe('head selection', () => {
     );
   });
 
+  it('goes on finding what is left after series were removed and their references reused', () => {
+    const unique = fc.uniqueArray(anyLabels, { minLength: 1, maxLength: 60, selector: (l) => l.join() });
+    fc.assert(
+      fc.property(
+        unique,
+        fc.array(fc.boolean()),
+        fc.array(anyMatcher, { maxLength: 3 }),
+        (all, stays, matchers) => {
+          const head = headOf(all);
+          const kept = all.filter((_, i) => stays[i] ?? false);
+          Array.from(head.cut(0, 7.2e6));
+          const removed = head.truncate(7.2e6, [Uint32Array.from(kept, (labels) => head.seriesFor(labels))]);
+          expect(removed).toHaveLength(all.length - kept.length);
+          const back = all.filter((_, i) => !(stays[i] ?? false) && i % 2 === 0);
+          const now = [...kept, ...back];
+          const refs = Uint32Array.from(now, (labels) => head.seriesFor(labels));
+          expect(new Set(refs).size).toBe(now.length);
+          expect(Math.max(-1, ...refs)).toBeLessThan(all.length);
+          const times = new Float64Array(refs.length).fill(8e6);
+          head.append(refs, times, new Uint32Array(2 * refs.length), refs.length, appendOutcome());
+          const compiled = matchers.map(compileMatcher);
+          const expected = now.filter((l) => compiled.every((m) => m.matches(labelValue(l, m.matcher.name))));
+          const found = head.sortByLabels(head.select(compiled, 0, 9e6));
+          expect(Array.from(found, (ref) => head.labels(ref))).toEqual(expected.sort(compareLabels));
+          const xs = new Set(now.map((labels) => labelValue(labels, 'x')).filter((value) => value !== ''));
+          expect(new Set(head.labelValues('x', [], 0, 9e6, 0))).toEqual(xs);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
   it('looks at each distinct value once', () => {
     const head = headOf(
       Array.from({ length: 300 }, (_, i) => ['__name__', 'm', 'id', `${i}`, 'x', values[i % 6]!]),
