@@ -52,7 +52,7 @@ function packRefs({ writers }: FrameLogFacts): PackedFrameLog {
 }
 
 function unpackRefs({ writers }: PackedFrameLog): FrameLogFacts {
-  const unpack = (bytes: Uint8Array): Uint32Array => new Uint32Array(bytes.slice().buffer);
+  const unpack = (bytes: Uint8Array): Uint32Array => new Uint32Array(new Uint8Array(bytes).buffer);
   return {
     writers: writers.map((writer) => ({
       ...writer,
