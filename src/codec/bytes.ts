@@ -4,6 +4,9 @@
 import { DomainError, type ErrorCode, invariant } from '../model/errors.ts';
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** Texts up to this length are written and read here while they are ASCII: a call into the runtime costs more. */
+const SHORT_TEXT = 40;
 const TWO_32 = 0x1_0000_0000;
 
 /** An append-only byte buffer that grows by doubling. */
@@ -99,9 +102,26 @@ export class ByteWriter {
 
   /** The text as UTF-8 behind its byte length (uvarint). */
   text(value: string): void {
+    if (value.length <= SHORT_TEXT && this.#shortText(value)) return;
     const bytes = encoder.encode(value);
     this.uvarint(bytes.length);
     this.raw(bytes);
+  }
+
+  // Writes a short ASCII text; false, with nothing written, when it is not ASCII.
+  #shortText(value: string): boolean {
+    const { length } = value;
+    this.reserve(length + 1);
+    const { bytes } = this;
+    const start = this.length + 1;
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code >= 0x80) return false;
+      bytes[start + i] = code;
+    }
+    bytes[this.length] = length;
+    this.length = start + length;
+    return true;
   }
 
   /** The written bytes, borrowed until the next write. */
@@ -125,10 +145,10 @@ export class ByteReader {
   end: number;
   readonly #what: string;
   readonly #code: ErrorCode;
-  readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
   constructor(bytes: Uint8Array, what: string, code: ErrorCode = 'corrupt') {
-    this.bytes = bytes;
+    // A Buffer (NATS and S3 hand those out) is read as plain bytes: slice() of a Buffer does not copy.
+    this.bytes = bytes.constructor === Uint8Array ? bytes : plain(bytes);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.position = 0;
     this.end = bytes.length;
@@ -199,7 +219,7 @@ export class ByteReader {
     return count;
   }
 
-  /** The next `count` bytes, borrowed. */
+  /** The next `count` bytes, borrowed; never a Buffer, so that slice() copies them. */
   raw(count: number): Uint8Array {
     const start = this.skip(count);
     return this.bytes.subarray(start, start + count);
@@ -207,11 +227,29 @@ export class ByteReader {
 
   /** UTF-8 text behind its length; malformed UTF-8 is refused. */
   text(): string {
-    const bytes = this.raw(this.uvarint());
+    const length = this.uvarint();
+    const start = this.skip(length);
+    const { bytes } = this;
+    if (length <= SHORT_TEXT) {
+      const short = shortText(bytes, start, start + length);
+      if (short !== undefined) return short;
+    }
     try {
-      return this.#decoder.decode(bytes);
+      return decoder.decode(bytes.subarray(start, start + length));
     } catch {
       throw this.error('text that is not UTF-8');
     }
   }
+}
+
+// A short text of ASCII; undefined for anything else.
+function shortText(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let high = 0;
+  for (let i = start; i < end; i++) high |= bytes[i]!;
+  if (high >= 0x80) return undefined;
+  return asciiText(bytes, start, end);
+}
+
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

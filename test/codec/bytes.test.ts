@@ -32,6 +32,14 @@ describe('ByteWriter and ByteReader', () => {
     );
   });
 
+  it('read a Buffer inside a larger one as plain bytes whose slice is a copy', () => {
+    const pool = Buffer.from(new Uint8Array([9, 9, 9, ...new Uint8Array(new Float64Array([1.5]).buffer), 9]));
+    const reader = new ByteReader(pool.subarray(3, 11), 'a test');
+    const copy = reader.raw(8).slice();
+    expect(copy.buffer).not.toBe(pool.buffer);
+    expect([...new Float64Array(copy.buffer)]).toEqual([1.5]);
+  });
+
   it('round-trip zigzag numbers, floats, halves and text', () => {
     const signed = fc.integer({ min: -(2 ** 52) + 1, max: 2 ** 52 - 1 });
     fc.assert(
