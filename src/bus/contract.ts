@@ -1,7 +1,7 @@
 // The catalogue: every message between actors of different processes, as data. From it come the types of rpc.ts, the check
 // that an actor handles what it owns, and docs/subjects.md. Bodies are msgpack envelopes unless `body` says otherwise.
 
-import type { Annotation } from '../model/annotations.ts';
+import type { LabelRows } from '../codec/label-rows.ts';
 import type { Exemplar, MetricMetadata } from '../model/exemplar.ts';
 import type { Labels } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
@@ -61,7 +61,8 @@ export interface Contract {
   };
   'shard.series': {
     request: SeriesQuery;
-    reply: { readonly rows: readonly (string | Labels)[]; readonly notes: readonly Annotation[] };
+    /** Sorted, each once: names or values as texts, series as label sets. */
+    reply: { readonly texts: readonly string[] } | { readonly series: LabelRows };
   };
   'shard.metadata': {
     request: { readonly tenant: string; readonly metric: string; readonly limit: number };

@@ -3,8 +3,10 @@
 import type { HeadStatistics, Kind, NameCount } from '../../bus/contract.ts';
 import type { ReplyOf, RequestOf } from '../../bus/rpc.ts';
 import { decodeEnvelope } from '../../codec/envelope.ts';
+import { unpackLabelRows } from '../../codec/label-rows.ts';
 import { asDomainError, DomainError } from '../../model/errors.ts';
-import { compareLabels, type Labels, labelsKey } from '../../model/labels.ts';
+import { compareLabels, type Labels } from '../../model/labels.ts';
+import { mergeSorted } from '../../model/merge-sorted.ts';
 import { compareText } from '../../model/text.ts';
 import type { ActorContext } from '../actor.ts';
 import { fanOut, missingText } from './fanout.ts';
@@ -37,6 +39,7 @@ export async function onQuery(
     ...(message.lookbackMs === undefined ? {} : { lookbackMs: message.lookbackMs }),
   };
   const instant = message.stepMs === 0;
+  const asked = context.clock.monotonic();
   try {
     return await state.gate.run(signal, async () => {
       const began = context.clock.monotonic();
@@ -48,13 +51,12 @@ export async function onQuery(
             endMs: message.endMs,
             stepMs: message.stepMs,
           });
-      state.metrics.seconds.observe((context.clock.monotonic() - began) / 1000, {
-        kind: instant ? 'instant' : 'range',
-      });
+      const evaluatedMs = context.clock.monotonic() - began;
+      state.metrics.seconds.observe(evaluatedMs / 1000, { kind: instant ? 'instant' : 'range' });
       state.metrics.samples.add(result.statistics.samplesRead);
       const partial = result.annotations.some((note) => note.text.startsWith(PARTIAL_PREFIX));
       if (partial) state.metrics.partial.add();
-      return { result, partial };
+      return { result, partial, queuedMs: began - asked, evaluatedMs };
     });
   } catch (error) {
     const failure = asDomainError(error);
@@ -71,13 +73,14 @@ export async function onSeries(
 ): Promise<Rows<string | Labels>> {
   const { tenant, what, name, matcherSets, start, end, limit } = message;
   const request = { tenant, what, name, matcherSets, start, end, limit };
-  const gathered = new Map<string, string | Labels>();
+  const texts: string[][] = [];
+  const series: Labels[][] = [];
   const heard = await gather(state, 'shard.series', 'series', request, message, (reply) => {
-    for (const row of reply.rows) gathered.set(typeof row === 'string' ? row : labelsKey(row), row);
+    if ('series' in reply) series.push(unpackLabelRows(reply.series));
+    else texts.push([...reply.texts]);
   });
-  const rows = [...gathered.values()].sort((a, b) =>
-    typeof a === 'string' ? compareText(a, b as string) : compareLabels(a, b as Labels),
-  );
+  const rows =
+    what === 'series' ? mergeSorted(series, compareLabels) : mergeSorted<string>(texts, compareText);
   return { ...heard, rows: limit > 0 ? rows.slice(0, limit) : rows };
 }
 

@@ -4,10 +4,12 @@ import type { RequestContext, Service } from '../../bus/bus.ts';
 import { type RequestOf, serve, serveMany } from '../../bus/rpc.ts';
 import { replicaSubject, shardSubject } from '../../bus/subjects.ts';
 import { encodeEnvelope } from '../../codec/envelope.ts';
+import { packLabelRows } from '../../codec/label-rows.ts';
 import { QueryBudget } from '../../query/budget.ts';
 import { runFragment } from '../../query/engine.ts';
 import { encodeReply } from '../../query/exec/step-batch-codec.ts';
 import type { SeriesSource } from '../../query/source.ts';
+import { listSeries, listTexts } from './rows.ts';
 import type { ShardContext, ShardState } from './state.ts';
 import type { TenantStore } from './tenant-store.ts';
 
@@ -113,7 +115,13 @@ async function answerSeries(
 ): Promise<void> {
   const store = storeOf(state, message.tenant);
   if (!store) return;
-  const rows = await store.rows(message, request.signal);
-  for (let at = 0; at < rows.length; at += ROWS_PER_FRAME)
-    await send(encodeEnvelope({ rows: rows.slice(at, at + ROWS_PER_FRAME), notes: [] }));
+  if (message.what === 'series') {
+    const rows = await listSeries(store, message, request.signal);
+    for (let at = 0; at < rows.length; at += ROWS_PER_FRAME)
+      await send(encodeEnvelope({ series: packLabelRows(rows.slice(at, at + ROWS_PER_FRAME)) }));
+  } else {
+    const texts = await listTexts(store, message, request.signal);
+    for (let at = 0; at < texts.length; at += ROWS_PER_FRAME)
+      await send(encodeEnvelope({ texts: texts.slice(at, at + ROWS_PER_FRAME) }));
+  }
 }

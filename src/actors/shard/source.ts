@@ -1,13 +1,14 @@
 // A query's view of one tenant: series of the head and of the blocks, one series where both have it.
 
-import { compileMatcher } from '../../codec/regex.ts';
-import { type Labels, labelsKey } from '../../model/labels.ts';
+import { type CompiledMatcher, compileMatcher } from '../../codec/regex.ts';
+import type { Labels } from '../../model/labels.ts';
 import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
 import type { QueryBudget } from '../../query/budget.ts';
 import type { SelectRequest, SeriesBatch, SeriesSource } from '../../query/source.ts';
 import type { BlockSet, LoadedBatch } from '../../storage/block/block-set.ts';
 import { mergeSamples } from '../../storage/block/merge-samples.ts';
 import type { Head } from '../../storage/head/head.ts';
+import { NO_REF } from '../../storage/head/series-index.ts';
 
 const SERIES_PER_BATCH = 512;
 
@@ -55,35 +56,56 @@ async function* selectBoth(
     seriesMax: budget.limits.seriesMax,
   });
   try {
-    const refs = head.select(matchers, start, end);
-    const byLabels = new Map<string, number>();
-    for (const ref of refs) byLabels.set(labelsKey(head.labels(ref)), ref);
+    const selected = new HeadSelection(head, matchers, start, end);
     budget.addSeries(selection.labels.length);
     for (let at = 0; at < selection.labels.length; at += SERIES_PER_BATCH) {
       budget.check();
       const last = Math.min(at + SERIES_PER_BATCH, selection.labels.length);
       const loaded = await selection.load(at, last, budget.signal);
-      yield mergedBatch(head, loaded, takeRefs(byLabels, loaded.labels));
+      yield mergedBatch(head, loaded, selected.takeAll(loaded.labels));
     }
-    budget.addSeries(byLabels.size);
-    yield* headBatches(head, Uint32Array.from(byLabels.values()), budget);
+    const rest = selected.rest();
+    budget.addSeries(rest.length);
+    yield* headBatches(head, rest, budget);
   } finally {
     await selection.release();
   }
 }
 
-// The head's refs of the given series, -1 where the head lacks one; what is taken is no longer left over for later.
-function takeRefs(byLabels: Map<string, number>, labels: readonly Labels[]): Int32Array {
-  const out = new Int32Array(labels.length).fill(-1);
-  if (byLabels.size === 0) return out;
-  for (let i = 0; i < labels.length; i++) {
-    const key = labelsKey(labels[i]!);
-    const ref = byLabels.get(key);
-    if (ref === undefined) continue;
-    out[i] = ref;
-    byLabels.delete(key);
+/** Series selected in a head, of which some are found in blocks too and are taken out one by one. */
+export class HeadSelection {
+  readonly #head: Head;
+  readonly #refs: Uint32Array;
+  /** By reference: 1 while the series is selected and not taken. */
+  readonly #left: Uint8Array;
+
+  constructor(head: Head, matchers: readonly CompiledMatcher[], start: number, end: number) {
+    this.#head = head;
+    this.#refs = head.select(matchers, start, end);
+    this.#left = new Uint8Array(this.#refs.length === 0 ? 0 : head.index.refEnd);
+    for (const ref of this.#refs) this.#left[ref] = 1;
   }
-  return out;
+
+  /** Takes the series with these labels: its reference, or -1 when it is not there. */
+  take(labels: Labels): number {
+    if (this.#left.length === 0) return -1;
+    const ref = this.#head.index.find(labels);
+    if (ref === NO_REF || this.#left[ref] !== 1) return -1;
+    this.#left[ref] = 0;
+    return ref;
+  }
+
+  /** Takes the series of each label set. */
+  takeAll(labels: readonly Labels[]): Int32Array {
+    const out = new Int32Array(labels.length);
+    for (let i = 0; i < labels.length; i++) out[i] = this.take(labels[i]!);
+    return out;
+  }
+
+  /** What was not taken. */
+  rest(): Uint32Array {
+    return this.#refs.filter((ref) => this.#left[ref] === 1);
+  }
 }
 
 function mergedBatch(head: Head, loaded: LoadedBatch, refs: Int32Array): SeriesBatch {

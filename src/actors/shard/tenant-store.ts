@@ -1,13 +1,12 @@
 // One tenant's data in one partition: its head, the blocks cut from it, and what is known of how far they cover the log.
 
-import type { HeadStatistics, SeriesQuery } from '../../bus/contract.ts';
+import type { HeadStatistics } from '../../bus/contract.ts';
 import type { DecodedFrame } from '../../codec/frame.ts';
 import type { FrameLog, RefTable } from '../../codec/frame-log.ts';
 import { compileMatcher } from '../../codec/regex.ts';
 import type { Exemplar, MetricMetadata } from '../../model/exemplar.ts';
-import { compareLabels, type Labels, labelsKey } from '../../model/labels.ts';
+import type { Labels } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
-import { compareText } from '../../model/text.ts';
 import type { Config } from '../../platform/config.ts';
 import type { CounterMetric } from '../../platform/metrics.ts';
 import type { SeriesSource } from '../../query/source.ts';
@@ -96,36 +95,6 @@ export class TenantStore {
   /** Series over head and blocks. The caller keeps truncation away while it reads. */
   source(): SeriesSource {
     return headAndBlocks(this.head, this.blocks);
-  }
-
-  /** Label names, values of a label, or label sets, sorted, without duplicates. */
-  async rows(query: SeriesQuery, signal: AbortSignal): Promise<(string | Labels)[]> {
-    const { start, end, limit, what, name } = query;
-    const sets = query.matcherSets.length === 0 ? [[]] : query.matcherSets;
-    const strings = new Set<string>();
-    const series = new Map<string, Labels>();
-    for (const set of sets) {
-      const matchers = set.map(compileMatcher);
-      if (what === 'names') {
-        for (const text of this.head.labelNames(matchers, start, end, limit)) strings.add(text);
-        for (const text of await this.blocks.labelNames(matchers, start, end, { signal })) strings.add(text);
-      } else if (what === 'values') {
-        for (const text of this.head.labelValues(name, matchers, start, end, limit)) strings.add(text);
-        for (const text of await this.blocks.labelValues(name, matchers, start, end, { signal }))
-          strings.add(text);
-      } else {
-        for (const ref of this.head.select(matchers, start, end)) {
-          const labels = this.head.labels(ref);
-          series.set(labelsKey(labels), labels);
-        }
-        const selection = await this.blocks.select(matchers, start, end, { signal });
-        for (const labels of selection.labels) series.set(labelsKey(labels), labels);
-        await selection.release();
-      }
-    }
-    const rows =
-      what === 'series' ? [...series.values()].sort(compareLabels) : [...strings].sort(compareText);
-    return limit > 0 ? rows.slice(0, limit) : rows;
   }
 
   /** Metadata of one metric, or of all with ''. */

@@ -192,14 +192,18 @@ function openExchange(
   const gate = createCreditGate(streamWindowBytes);
   const responder = new AbortController();
   const undo: (() => void)[] = [];
+  let answering = true;
   const gone = (reason: string): DomainError =>
     new DomainError('canceled', `cannot send to ${subject}: ${reason}`);
   const queue = createFrameQueue({
     onTake: (bytes) => gate.credit(bytes),
     onOver() {
       for (const run of undo) run();
-      gate.shut(gone('the requester is gone'));
-      responder.abort(gone('the requester is gone'));
+      if (answering) {
+        const reason = gone('the requester is gone');
+        gate.shut(reason);
+        responder.abort(reason);
+      }
       onOver();
     },
   });
@@ -222,8 +226,14 @@ function openExchange(
       const answered = Promise.resolve()
         .then(() => endpoint.run(payload, send, { signal: responder.signal, deadlineMs }))
         .then(
-          () => queue.end(),
-          (error: unknown) => queue.end(asDomainError(error)),
+          () => {
+            answering = false;
+            queue.end();
+          },
+          (error: unknown) => {
+            answering = false;
+            queue.end(asDomainError(error));
+          },
         )
         .finally(() => endpoint.underWay.delete(answered));
       endpoint.underWay.set(answered, queue.fail);

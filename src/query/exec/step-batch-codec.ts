@@ -153,14 +153,24 @@ function writeRow(writer: ByteWriter, { values, present, bytes }: Cells, start: 
   if (count < width) {
     writer.u8(BITMAP);
     writeBitmap(writer, present, start, width);
-    for (let i = 0; i < width; i++)
-      if (present[start + i] === 1) writer.raw(bytes.subarray((start + i) * 8, (start + i + 1) * 8));
+    for (let i = 0; i < width; ) {
+      const run = runLength(present, start + i, start + width);
+      if (run > 0) writer.raw(bytes.subarray((start + i) * 8, (start + i + run) * 8));
+      i += run + 1;
+    }
     return;
   }
   let constant = width > 1;
   for (let i = 1; i < width && constant; i++) constant = Object.is(values[start + i], values[start]);
   writer.u8(constant ? CONSTANT : FULL);
   writer.raw(bytes.subarray(start * 8, (start + (constant ? 1 : width)) * 8));
+}
+
+// How many steps from `from` on are present without a gap.
+function runLength(present: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && present[at] === 1) at++;
+  return at - from;
 }
 
 function readBatch(reader: ByteReader): StepBatch {
@@ -187,7 +197,11 @@ function readRow(reader: ByteReader, { values, present, bytes }: Cells, start: n
   if (form === ABSENT) return;
   if (form === BITMAP) {
     readBitmap(reader.raw((width + 7) >> 3), present, start, width);
-    for (let i = 0; i < width; i++) if (present[start + i] === 1) bytes.set(reader.raw(8), (start + i) * 8);
+    for (let i = 0; i < width; ) {
+      const run = runLength(present, start + i, start + width);
+      if (run > 0) bytes.set(reader.raw(run * 8), (start + i) * 8);
+      i += run + 1;
+    }
     return;
   }
   present.fill(1, start, start + width);
