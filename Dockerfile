@@ -3,12 +3,15 @@ FROM node:24-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /skein
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --omit=optional --ignore-scripts && npm cache clean --force
+# Native parts (CRC32C) are optional packages and needed; the Node that npm carries for older machines is not: the image has its own.
+RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/node-linux-* && npm cache clean --force
 COPY bin bin
 COPY src src
 RUN mkdir /data && chown node /data
 USER node
 VOLUME /data
 EXPOSE 9095
-ENTRYPOINT ["node", "bin/skein.js"]
+# Ready means: every actor of the process is ready and, in a cluster, NATS is connected.
+HEALTHCHECK --interval=5s --timeout=4s --start-period=30s --retries=3 CMD ["node", "-e", "fetch('http://127.0.0.1:9095/-/ready').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--max-semi-space-size=32", "bin/skein.js"]
 CMD ["serve", "--listen", "0.0.0.0:9095", "--data", "/data"]
