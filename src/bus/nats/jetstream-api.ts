@@ -20,6 +20,8 @@ export interface JetstreamContext {
 export type Json = Readonly<Record<string, unknown>>;
 
 const apiTimeoutMs = 5_000;
+/** A read is asked again after these: a server that is just becoming a stream's leader drops what it is asked. */
+const readTimeoutsMs = [500, 1_500, 3_000] as const;
 const ensureMsMax = 30_000;
 const ensureRetryMs = 500;
 const encoder = new TextEncoder();
@@ -134,6 +136,19 @@ export async function jetstreamApi(context: JetstreamContext, verb: string, body
   return parse(verb, await exchange(context, `$JS.API.${verb}`, payload, { timeoutMs: apiTimeoutMs }));
 }
 
+// Calls a verb that changes nothing, several times within the same 5 s. Errors: as jetstreamApi.
+async function jetstreamRead(context: JetstreamContext, verb: string, body?: Json): Promise<Json> {
+  const payload = encoder.encode(body === undefined ? '' : JSON.stringify(body));
+  for (const timeoutMs of readTimeoutsMs.slice(0, -1))
+    try {
+      return parse(verb, await exchange(context, `$JS.API.${verb}`, payload, { timeoutMs }));
+    } catch (error) {
+      if (asDomainError(error).code !== 'unavailable' || !context.link.connected()) throw error;
+    }
+  const timeoutMs = readTimeoutsMs.at(-1)!;
+  return parse(verb, await exchange(context, `$JS.API.${verb}`, payload, { timeoutMs }));
+}
+
 /** Publishes into a stream and resolves with the sequence it got. Errors: `full`, `too_large`, `conflict`, `unavailable`. */
 export async function publishAcked(
   context: JetstreamContext,
@@ -150,7 +165,7 @@ export async function publishAcked(
 
 /** What a stream keeps right now. Errors: `not_found`, `unavailable`. */
 export async function streamBounds(context: JetstreamContext, stream: string): Promise<LogBounds> {
-  const state = objectField(await jetstreamApi(context, `STREAM.INFO.${stream}`), 'state');
+  const state = objectField(await jetstreamRead(context, `STREAM.INFO.${stream}`), 'state');
   const last = numberField(state, 'last_seq');
   const first = numberField(state, 'messages') === 0 ? last + 1 : numberField(state, 'first_seq');
   return { first, last, bytes: numberField(state, 'bytes') };
@@ -198,7 +213,7 @@ export async function lastMessageOf(
   subject: string,
 ): Promise<{ sequence: number; payload: Uint8Array; headerText: string } | undefined> {
   try {
-    const reply = await jetstreamApi(context, `STREAM.MSG.GET.${stream}`, { last_by_subj: subject });
+    const reply = await jetstreamRead(context, `STREAM.MSG.GET.${stream}`, { last_by_subj: subject });
     const message = objectField(reply, 'message');
     return {
       sequence: numberField(message, 'seq'),
