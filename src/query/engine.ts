@@ -42,6 +42,8 @@ export interface EngineOptions {
   readonly limits: QueryLimits;
   /** Features of the parser that are off by default. */
   readonly features?: ParseOptions;
+  /** Prometheus's promql-delayed-name-removal, as far as notes show it: those on classic histograms name the metric. */
+  readonly namesInNotes?: boolean;
   readonly source?: SeriesSource;
   readonly fragments?: FragmentRunner;
   /** For limit_ratio alone, which loads one of its own without it. */
@@ -97,6 +99,7 @@ export function createEngine(options: EngineOptions): Engine {
         budget,
         annotations,
         lookbackMs: query.lookbackMs ?? options.lookbackMs,
+        namesInNotes: options.namesInNotes ?? false,
         ...(source === undefined ? {} : { source }),
         ...(fragments === undefined ? {} : { fragments }),
         ...(hasher === undefined ? {} : { hasher }),

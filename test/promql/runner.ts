@@ -2,7 +2,7 @@
 // other times, each time also as a range query of three steps whose middle one must agree.
 
 import { errorText } from '../../src/model/errors.ts';
-import { labelsWith, labelValue, METRIC_NAME } from '../../src/model/labels.ts';
+import { labelsKey, labelsWith, labelValue, METRIC_NAME } from '../../src/model/labels.ts';
 import type { Engine } from '../../src/query/engine.ts';
 import type { Expr } from '../../src/query/parse/ast.ts';
 import { ALL_PARSE_FEATURES } from '../../src/query/parse/options.ts';
@@ -46,7 +46,9 @@ export async function runScript(
 }
 
 function load(source: MemorySource, command: LoadCommand): void {
-  for (const { labels, values, hasStarts } of command.series) {
+  // Of two lines for one series in a load command the later counts.
+  const byLabels = new Map(command.series.map((one) => [labelsKey(one.labels), one]));
+  for (const { labels, values, hasStarts } of byLabels.values()) {
     source.append(labels, values, command.stepMs).hasStarts ||= hasStarts;
     const base = /^(.*)_(?:bucket|count|sum)$/.exec(labelValue(labels, METRIC_NAME))?.[1];
     if (!command.withNhcb || base === undefined) continue;

@@ -22,6 +22,8 @@ export interface ExecContext {
   readonly budget: QueryBudget;
   readonly annotations: Annotations;
   readonly lookbackMs: number;
+  /** Whether notes on classic histograms name the metric. */
+  readonly namesInNotes?: boolean;
   /** Only limit_ratio needs it. */
   readonly hasher?: Hasher;
   /**
