@@ -56,7 +56,8 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   const { config } = options;
   const clock = realClock();
   const log = realLogger(config.process.log_level as LogLevel);
-  const http = await openHttpApp(config.process.listen, config.limits.http_connections_max, clock);
+  const { http_connections_max: connectionsMax, http_read_timeout: readTimeoutMs } = config.limits;
+  const http = await openHttpApp(config.process.listen, { connectionsMax, readTimeoutMs }, clock);
   const undo: (() => Promise<void>)[] = [() => http.server.stop(config.process.drain_timeout)];
   try {
     const lock = await lockFolder(config.process.data);

@@ -3,7 +3,8 @@
 
 import { Hono } from 'hono';
 import type { Clock } from '../platform/clock.ts';
-import { type HttpServer, listen, type RawHandler } from './http-server.ts';
+import { notFound, plainText } from './http-answers.ts';
+import { type HttpLimits, type HttpServer, listen, type RawHandler } from './http-server.ts';
 
 /** An HTTP address whose routes are filled in once the process is up. */
 export interface HttpApp {
@@ -13,16 +14,16 @@ export interface HttpApp {
 }
 
 /** Listens at once and answers 503 until routes are mounted. */
-export async function openHttpApp(address: string, connectionsMax: number, clock: Clock): Promise<HttpApp> {
+export async function openHttpApp(address: string, limits: HttpLimits, clock: Clock): Promise<HttpApp> {
   const state: { app: Hono | undefined; raw: RawHandler | undefined } = { app: undefined, raw: undefined };
   const front = new Hono();
   front.all('*', (http) =>
     state.app
       ? state.app.fetch(http.req.raw, http.env)
-      : http.text('Service Unavailable: Skein is starting\n', 503, { 'retry-after': '1' }),
+      : plainText('Service Unavailable: Skein is starting\n', 503, { 'retry-after': '1' }),
   );
   const server = await listen(address, front, {
-    connectionsMax,
+    ...limits,
     clock,
     raw: (request, response) => state.raw?.(request, response) ?? false,
   });
@@ -31,7 +32,7 @@ export async function openHttpApp(address: string, connectionsMax: number, clock
     mount(routes, raw) {
       const app = new Hono();
       for (const { path, app: part } of routes) app.route(path, part);
-      app.notFound((http) => http.text('404 page not found\n', 404));
+      app.notFound(() => notFound());
       state.app = app;
       state.raw = raw;
     },

@@ -1,8 +1,9 @@
 // What every process answers over HTTP whatever its roles: health, readiness, metrics, version, the status page.
 
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { errorText } from '../model/errors.ts';
 import type { Metrics } from '../platform/metrics.ts';
+import { plainText, route } from './http-answers.ts';
 import type { StatusFacts } from './status-page.ts';
 import { statusPage } from './status-page.ts';
 
@@ -22,25 +23,49 @@ export interface ProcessEdge {
 /** The routes outside /api/v1. */
 export function processRoutes(edge: ProcessEdge): Hono {
   const app = new Hono();
-  app.on(['GET', 'HEAD'], '/-/healthy', (http) => http.text('Skein is Healthy.\n'));
-  app.on(['GET', 'HEAD'], '/-/ready', (http) => {
+  const at = (
+    path: string,
+    methods: readonly string[],
+    answer: (http: Context) => Response | Promise<Response>,
+  ): void => {
+    route(
+      app,
+      path,
+      methods,
+      answer,
+      (_http, allow) => new Response(null, { status: 200, headers: { allow } }),
+    );
+  };
+  at('/-/healthy', ['GET', 'HEAD'], () => plainText('Skein is Healthy.\n', 200));
+  at('/-/ready', ['GET', 'HEAD'], () => {
     const reason = edge.unready();
     return reason === undefined
-      ? http.text('Skein is Ready.\n')
-      : http.text(`Service Unavailable: ${reason}\n`, 503);
+      ? plainText('Skein is Ready.\n', 200)
+      : plainText(`Service Unavailable: ${reason}\n`, 503);
   });
-  app.get('/metrics', async (http) => {
+  at('/metrics', ['GET'], async (http) => {
     const { contentType, text } = await edge.metrics.expose();
     return http.body(text, 200, { 'content-type': contentType });
   });
-  app.get('/-/targets', async (http) => http.json(await edge.targets()));
-  app.get('/version', (http) => http.json({ version: edge.version }));
-  app.get('/', async (http) => {
+  at('/-/targets', ['GET'], async (http) => http.json(await edge.targets()));
+  at('/version', ['GET'], (http) => http.json(versionInfo(edge.version)));
+  at('/', ['GET', 'HEAD'], async (http) => {
     try {
       return http.html(statusPage(await edge.status(new URL(http.req.url).origin)));
     } catch (error) {
-      return http.text(`cannot show the status: ${errorText(error)}\n`, 503);
+      return plainText(`cannot show the status: ${errorText(error)}\n`, 503);
     }
   });
   return app;
+}
+
+function versionInfo(version: string): Record<string, string> {
+  return {
+    version,
+    revision: '',
+    branch: '',
+    buildUser: '',
+    buildDate: '',
+    goVersion: `node ${process.version}`,
+  };
 }

@@ -1,5 +1,5 @@
 // Query answers as the JSON of Prometheus's HTTP API, byte for byte (web/api/v1/json_codec.go, util/jsonutil/marshal.go,
-// promql/value.go), streamed in pieces of about PIECE_CHARS. A range answer's timestamps are the same for all series, so
+// promql/value.go), made in pieces of about PIECE_CHARS. A range answer's timestamps are the same for all series, so
 // their text is made once; each series becomes one string.
 
 import type { Annotation } from '../model/annotations.ts';
@@ -10,6 +10,11 @@ import { formatFloat, formatSampleValue } from './float-text.ts';
 const PIECE_CHARS = 64 * 1024;
 /** Warnings, and infos, that an answer shows at most. */
 const NOTES_MAX = 10;
+/** Points of a raw series that become one text. */
+const POINTS_PER_PART = 2048;
+
+/** The warning of an answer that shows less than there is. */
+export const TRUNCATED = 'results truncated due to limit';
 
 /** Series over a grid: value of series s at step i is values[s * steps + i], there only where present[...] is 1. */
 export interface SeriesColumns {
@@ -44,42 +49,56 @@ export interface JsonQueryResult {
   readonly annotations: readonly Annotation[];
 }
 
-/** Takes the pieces of an answer in order. */
-export type TextSink = (text: string) => void;
-
 /** What beside the result shapes an answer. */
 export interface QueryJsonOptions {
   /** Series an answer shows at most; 0 or absent: all. Leaving some out adds a warning. */
   readonly limit?: number;
   /** The `stats` object, when it was asked for. */
   readonly stats?: Readonly<Record<string, unknown>>;
+  /** Warnings beside those of the result. */
+  readonly warnings?: readonly string[];
 }
 
-/** Writes a whole successful response: status, data, warnings, infos. */
-export function writeQueryResponse(
-  result: JsonQueryResult,
-  sink: TextSink,
-  options: QueryJsonOptions = {},
-): void {
-  const pieces = new Pieces(sink);
-  pieces.add('{"status":"success","data":');
-  const truncated = addQueryData(result.value, pieces, options);
-  const notes = noteTexts(result.annotations, truncated ? ['results truncated due to limit'] : []);
-  pieces.add(notesJson(notes));
-  pieces.add('}');
-  pieces.flush();
+/** A whole successful response, status, data, warnings, infos, in pieces of about PIECE_CHARS made as they are asked for. */
+export function* queryResponsePieces(
+  { value, annotations }: JsonQueryResult,
+  { limit = 0, stats, warnings = [] }: QueryJsonOptions = {},
+): Generator<string> {
+  let piece = `{"status":"success","data":{"resultType":"${value.type === 'raw-matrix' ? 'matrix' : value.type}","result":[`;
+  let count = 0;
+  let truncated = false;
+  for (const parts of resultItems(value)) {
+    if (limit > 0 && count === limit) {
+      truncated = true;
+      break;
+    }
+    if (count++ > 0) piece += ',';
+    for (const part of parts) {
+      piece += part;
+      if (piece.length < PIECE_CHARS) continue;
+      yield piece;
+      piece = '';
+    }
+  }
+  piece += stats === undefined ? ']}' : `],"stats":${JSON.stringify(stats)}}`;
+  piece += notesJson(noteTexts(annotations, truncated ? [TRUNCATED, ...warnings] : warnings));
+  yield `${piece}}`;
 }
 
-/** Writes the `data` object alone; whether `options.limit` left series out. */
-export function writeQueryData(
-  value: JsonQueryValue,
-  sink: TextSink,
-  options: QueryJsonOptions = {},
-): boolean {
-  const pieces = new Pieces(sink);
-  const truncated = addQueryData(value, pieces, options);
-  pieces.flush();
-  return truncated;
+/** A successful response whose data is a list, row by row. */
+export function* queryListPieces<T>(
+  rows: readonly T[],
+  json: (row: T) => string,
+  warnings: readonly string[],
+): Generator<string> {
+  let piece = '{"status":"success","data":[';
+  for (let i = 0; i < rows.length; i++) {
+    piece += i === 0 ? json(rows[i]!) : `,${json(rows[i]!)}`;
+    if (piece.length < PIECE_CHARS) continue;
+    yield piece;
+    piece = '';
+  }
+  yield `${piece}]${notesJson(noteTexts([], warnings))}}`;
 }
 
 /** A successful response around data that is JSON already. */
@@ -122,115 +141,65 @@ function notesJson({ warnings, infos }: NoteTexts): string {
   return text;
 }
 
-/** Collects text and hands it on in pieces of a good size. */
-class Pieces {
-  readonly #sink: TextSink;
-  #pending = '';
-
-  constructor(sink: TextSink) {
-    this.#sink = sink;
-  }
-
-  add(text: string): void {
-    this.#pending += text;
-    if (this.#pending.length >= PIECE_CHARS) this.flush();
-  }
-
-  flush(): void {
-    if (this.#pending !== '') this.#sink(this.#pending);
-    this.#pending = '';
-  }
-}
-
-function addQueryData(value: JsonQueryValue, pieces: Pieces, { limit, stats }: QueryJsonOptions): boolean {
-  const series = new SeriesList(pieces, limit);
-  pieces.add(`{"resultType":"${value.type === 'raw-matrix' ? 'matrix' : value.type}","result":[`);
+// Each series of a result (a scalar or string counts as one item) as the texts it is made of.
+function* resultItems(value: JsonQueryValue): Generator<Iterable<string>> {
   switch (value.type) {
     case 'scalar':
-      pieces.add(`${value.timestamp / 1000},"${formatFloat(value.value)}"`);
+      yield [`${value.timestamp / 1000},"${formatFloat(value.value)}"`];
       break;
     case 'string':
-      pieces.add(`${value.timestamp / 1000},${withoutRisks(JSON.stringify(value.value))}`);
+      yield [`${value.timestamp / 1000},${withoutRisks(JSON.stringify(value.value))}`];
       break;
     case 'vector':
-      addVector(value.timestamp, value.batch, series);
+      yield* vectorItems(timestampText(value.timestamp), value.batch);
       break;
     case 'matrix':
-      addMatrix(value.range, value.batch, series);
+      yield* matrixItems(value.range, value.batch);
       break;
     case 'raw-matrix':
-      addRawSeries(value.series, series);
+      for (const series of value.series) if (series.values.length > 0) yield rawParts(series);
       break;
   }
-  pieces.add(stats === undefined ? ']}' : `],"stats":${JSON.stringify(stats)}}`);
-  return series.truncated;
 }
 
-/** The series of a result: commas between them, and no more than the limit. */
-class SeriesList {
-  readonly #pieces: Pieces;
-  readonly #limit: number;
-  #count = 0;
-  truncated = false;
-
-  constructor(pieces: Pieces, limit: number | undefined) {
-    this.#pieces = pieces;
-    this.#limit = limit === undefined || limit <= 0 ? Infinity : limit;
-  }
-
-  /** Whether one more series fits; notes that it did not. */
-  hasRoom(): boolean {
-    if (this.#count < this.#limit) return true;
-    this.truncated = true;
-    return false;
-  }
-
-  add(text: string): void {
-    this.#pieces.add(this.#count++ === 0 ? text : `,${text}`);
-  }
-}
-
-function addVector(
-  timestamp: number,
-  { labels, steps, values, present }: SeriesColumns,
-  list: SeriesList,
-): void {
-  const time = timestampText(timestamp);
+function* vectorItems(time: string, batch: SeriesColumns): Generator<[string]> {
+  const { labels, steps, values, present } = batch;
   for (let row = 0; row < labels.length; row++) {
     const cell = row * steps;
     if (present[cell] === 0) continue;
-    if (!list.hasRoom()) return;
-    list.add(
-      `{"metric":${labelsJson(labels[row]!)},"value":[${time},"${formatSampleValue(values[cell]!)}"]}`,
-    );
+    yield [`{"metric":${labelsJson(labels[row]!)},"value":[${time},"${formatSampleValue(values[cell]!)}"]}`];
   }
 }
 
-function addMatrix(range: { start: number; step: number }, batch: SeriesColumns, list: SeriesList): void {
-  const { labels, steps, values, present } = batch;
+function* matrixItems(range: { start: number; step: number }, batch: SeriesColumns): Generator<[string]> {
+  const { labels, steps } = batch;
   // What stands before a value: the end of the value before it, and the time.
   const before: string[] = [];
   for (let i = 0; i < steps; i++) before.push(`"],[${timestampText(range.start + i * range.step)},"`);
   for (let row = 0; row < labels.length; row++) {
-    const from = row * steps;
-    let points = '';
-    for (let i = 0; i < steps; i++)
-      if (present[from + i] === 1) points += before[i]! + formatSampleValue(values[from + i]!);
-    if (points === '') continue;
-    if (!list.hasRoom()) return;
-    list.add(`{"metric":${labelsJson(labels[row]!)},"values":[${points.slice(3)}"]]}`);
+    const points = rowText(batch, row * steps, before);
+    if (points !== '') yield [`{"metric":${labelsJson(labels[row]!)},"values":[${points.slice(3)}"]]}`];
   }
 }
 
-function addRawSeries(series: readonly JsonRawSeries[], list: SeriesList): void {
-  for (const { labels, timestamps, values } of series) {
-    if (values.length === 0) continue;
-    if (!list.hasRoom()) return;
+function rowText({ steps, values, present }: SeriesColumns, from: number, before: readonly string[]): string {
+  let points = '';
+  for (let i = 0; i < steps; i++)
+    if (present[from + i] === 1) points += before[i]! + formatSampleValue(values[from + i]!);
+  return points;
+}
+
+// Raw series can be long beyond any string: they come in parts.
+function* rawParts({ labels, timestamps, values }: JsonRawSeries): Generator<string> {
+  yield `{"metric":${labelsJson(labels)},"values":[`;
+  for (let from = 0; from < values.length; from += POINTS_PER_PART) {
+    const end = Math.min(from + POINTS_PER_PART, values.length);
     let points = '';
-    for (let i = 0; i < values.length; i++)
-      points += `"],[${timestampText(timestamps[i]!)},"${formatSampleValue(values[i]!)}`;
-    list.add(`{"metric":${labelsJson(labels)},"values":[${points.slice(3)}"]]}`);
+    for (let i = from; i < end; i++)
+      points += `${i === 0 ? '' : ','}[${timestampText(timestamps[i]!)},"${formatSampleValue(values[i]!)}"]`;
+    yield points;
   }
+  yield ']}';
 }
 
 /** Milliseconds as seconds: no fraction or three digits of it. */

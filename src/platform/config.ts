@@ -59,6 +59,7 @@ export interface Config {
     readonly buffer_bytes_max: number;
     readonly publish_timeout: number;
     readonly body_bytes_max: number;
+    readonly bodies_bytes_max: number;
     readonly epoch: number;
     readonly future_tolerance: number;
   };
@@ -93,6 +94,7 @@ export interface Config {
     readonly tenants_max: number;
     readonly metadata_max: number;
     readonly http_connections_max: number;
+    readonly http_read_timeout: number;
   };
 }
 
@@ -205,6 +207,11 @@ export const SETTINGS: {
       min: '100ms',
     }),
     body_bytes_max: bytes('32MiB', 'Largest decoded request body, as Prometheus.', { min: '64KiB' }),
+    bodies_bytes_max: bytes(
+      '128MiB',
+      'Compressed request bodies in memory at once before requests get 503: slow senders cannot fill it up.',
+      { min: '1MiB' },
+    ),
     epoch: duration(
       '5m',
       'Time after which a writer defines its series again, so that the log can be trimmed.',
@@ -274,6 +281,11 @@ export const SETTINGS: {
     http_connections_max: integer(512, 'Connections at once, as Prometheus --web.max-connections.', {
       min: 1,
     }),
+    http_read_timeout: duration(
+      '5m',
+      'Longest time a request may take to arrive, as Prometheus --web.read-timeout; slower ones get 408.',
+      { min: '1s' },
+    ),
   },
 };
 

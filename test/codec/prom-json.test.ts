@@ -6,20 +6,15 @@ import {
   type JsonQueryResult,
   type JsonQueryValue,
   noteTexts,
+  queryResponsePieces,
   successJson,
   timestampText,
-  writeQueryData,
-  writeQueryResponse,
 } from '../../src/codec/prom-json.ts';
 import type { Annotation } from '../../src/model/annotations.ts';
 import type { QueryResult } from '../../src/query/result.ts';
 
 function response(value: JsonQueryValue, annotations: readonly Annotation[] = []): string {
-  let text = '';
-  writeQueryResponse({ value, annotations }, (piece) => {
-    text += piece;
-  });
-  return text;
+  return [...queryResponsePieces({ value, annotations })].join('');
 }
 
 const VALUES = [
@@ -155,16 +150,12 @@ describe('query answers as JSON', () => {
       present: Uint8Array.of(1, 1),
     };
     const result: JsonQueryResult = { value: { type: 'vector', timestamp: 0, batch }, annotations: [] };
-    const pieces: string[] = [];
-    writeQueryResponse(result, (piece) => pieces.push(piece), {
-      limit: 1,
-      stats: { samples: { peakSamples: 2 } },
-    });
-    expect(pieces.join('')).toBe(
+    const options = { limit: 1, stats: { samples: { peakSamples: 2 } }, warnings: ['mind'] };
+    expect([...queryResponsePieces(result, options)].join('')).toBe(
       '{"status":"success","data":{"resultType":"vector","result":[{"metric":{"a":"1"},"value":[0,"1"]}],' +
-        '"stats":{"samples":{"peakSamples":2}}},"warnings":["results truncated due to limit"]}',
+        '"stats":{"samples":{"peakSamples":2}}},"warnings":["results truncated due to limit","mind"]}',
     );
-    expect(writeQueryData(result.value, () => {}, { limit: 2 })).toBe(false);
+    expect([...queryResponsePieces(result, { limit: 2 })].join('')).not.toContain('warnings');
   });
 
   it('count the notes beyond ten of a level', () => {
@@ -188,8 +179,7 @@ describe('query answers as JSON', () => {
       annotations: [],
       statistics: { samplesRead: 0, samplesPeak: 0, seriesSeen: 0, bytesPeak: 0 },
     };
-    const pieces: string[] = [];
-    writeQueryResponse(result, (piece) => pieces.push(piece));
+    const pieces = [...queryResponsePieces(result)];
     expect(pieces.length).toBeGreaterThan(3);
     const read = JSON.parse(pieces.join('')) as { data: { result: { values: [number, string][] }[] } };
     const numbers = read.data.result.flatMap((row) => row.values.map(([, value]) => Number(value)));

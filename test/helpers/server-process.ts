@@ -45,6 +45,8 @@ export interface Server {
   resume(): Promise<void>;
   /** Its output so far. */
   output(): string;
+  /** Its process id while it runs; containers have none. */
+  pid?(): number | undefined;
   /** Ends it and removes its data. */
   dispose(): Promise<void>;
 }
@@ -123,6 +125,7 @@ export async function startProcess(binary: string, launch: Launch): Promise<Serv
     pause: async () => void child?.kill('SIGSTOP'),
     resume: async () => void child?.kill('SIGCONT'),
     output: () => output,
+    pid: () => child?.pid,
     dispose: async () => {
       await end('SIGKILL');
       await rm(folder, { recursive: true, force: true });

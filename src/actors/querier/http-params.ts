@@ -1,28 +1,96 @@
-// Parameters of the Prometheus HTTP API: how times, durations, limits and selectors are written, with Prometheus's error texts
-// (web/api/v1/api.go).
+// Parameters of the Prometheus HTTP API: how forms, times, durations, limits and selectors are written, with Prometheus's error
+// texts (web/api/v1/api.go, Go's net/url and strconv).
 
+import { isUtf8 } from 'node:buffer';
 import { DomainError, errorText } from '../../model/errors.ts';
 import { TIME_MAX, TIME_MIN } from '../../model/units.ts';
-import { parseDuration as parseDurationText } from '../../platform/settings.ts';
+import type { Config } from '../../platform/config.ts';
+import { parseDuration as parseDurationText } from '../../query/parse/duration.ts';
+import { goQuote } from '../../query/parse/go-text.ts';
+
+/** Bytes of a form body, as Go's net/http. */
+const FORM_BYTES_MAX = 10 * 1024 * 1024;
+/** The largest value of Go's int. */
+const INT_MAX = 2n ** 63n - 1n;
+
+/** What a request carries: values of the form body come before those of the query string, as Go's FormValue has it. */
+export interface Form {
+  readonly params: URLSearchParams;
+  /** What could not be read of it; the rest is there. */
+  readonly problem: string | undefined;
+}
 
 /** A `bad_data` error about one parameter. */
 export function invalidParameter(parameter: string, reason: string): DomainError {
   return new DomainError('bad_data', `invalid parameter "${parameter}": ${reason}`);
 }
 
+/** Reads query string and form body; `bad_data` when the body is larger than a form may be. */
+export async function readForm(request: Request): Promise<Form> {
+  const params = new URLSearchParams();
+  const problems: string[] = [];
+  const type = request.headers.get('content-type') ?? '';
+  if (request.method === 'POST' && /^application\/x-www-form-urlencoded\s*(;|$)/i.test(type))
+    readPairs(await bodyText(request), params, problems);
+  const mark = request.url.indexOf('?');
+  if (mark >= 0) readPairs(request.url.slice(mark + 1), params, problems);
+  return { params, problem: problems[0] };
+}
+
+async function bodyText(request: Request): Promise<string> {
+  const tooLarge = (): DomainError =>
+    new DomainError('bad_data', `http: POST too large: a form may have ${FORM_BYTES_MAX} bytes`);
+  const announced = request.headers.get('content-length');
+  if (announced !== null) {
+    if (Number(announced) > FORM_BYTES_MAX) throw tooLarge();
+    return request.text();
+  }
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body ?? []) {
+    length += chunk.length;
+    if (length > FORM_BYTES_MAX) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+// A pair that is not well written is left out, the others count.
+function readPairs(text: string, params: URLSearchParams, problems: string[]): void {
+  for (const pair of text.split('&')) {
+    if (pair === '') continue;
+    const broken = /%(?![0-9a-fA-F]{2}).{0,2}/.exec(pair);
+    if (pair.includes(';')) problems.push('invalid semicolon separator in query');
+    else if (broken) problems.push(`invalid URL escape ${goQuote(broken[0])}`);
+    else for (const [name, value] of new URLSearchParams(pair)) params.append(name, value);
+  }
+}
+
+/** Refuses query text that is longer than allowed, before it is parsed. */
+export function checkText(config: Config, parameter: string, length: number): void {
+  const { text_bytes_max: max } = config.query;
+  if (length > max)
+    throw invalidParameter(
+      parameter,
+      `query is ${length} characters long, the limit query.text_bytes_max is ${max}`,
+    );
+}
+
 /** Milliseconds of a time written as float seconds or RFC 3339; undefined when it is neither. */
 export function parseTime(text: string): number | undefined {
   const seconds = parseFloatStrict(text);
   if (seconds !== undefined) {
-    const ms = Math.round(seconds * 1000);
-    return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, TIME_MIN), TIME_MAX);
+    const whole = Math.trunc(seconds);
+    const fraction = Math.round(Math.abs(seconds - whole) * 1000);
+    const ms = Number.isFinite(whole) ? 1000 * whole + (seconds < 0 ? -fraction : fraction) : whole;
+    return Math.min(Math.max(ms, TIME_MIN), TIME_MAX);
   }
-  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/.test(text)) {
+  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}([.,]\d+)?(Z|[+-]\d{2}:\d{2})$/.test(text)) {
     if (text === '-292273086-05-16T16:47:06Z') return TIME_MIN;
     if (text === '292277025-08-18T07:12:54.999999999Z') return TIME_MAX;
     return undefined;
   }
-  const ms = Date.parse(text);
+  const ms = Date.parse(text.replace(',', '.'));
   return Number.isNaN(ms) ? undefined : ms;
 }
 
@@ -30,8 +98,7 @@ export function parseTime(text: string): number | undefined {
 export function requiredTime(params: URLSearchParams, name: string): number {
   const text = params.get(name) ?? '';
   const time = parseTime(text);
-  if (time === undefined)
-    throw invalidParameter(name, `cannot parse ${JSON.stringify(text)} to a valid timestamp`);
+  if (time === undefined) throw invalidParameter(name, `cannot parse ${goQuote(text)} to a valid timestamp`);
   return time;
 }
 
@@ -43,7 +110,7 @@ export function optionalTime(params: URLSearchParams, name: string, fallback: nu
   if (time === undefined)
     throw invalidParameter(
       name,
-      `invalid time value for '${name}': cannot parse ${JSON.stringify(text)} to a valid timestamp`,
+      `invalid time value for '${name}': cannot parse ${goQuote(text)} to a valid timestamp`,
     );
   return time;
 }
@@ -52,17 +119,16 @@ export function optionalTime(params: URLSearchParams, name: string, fallback: nu
 export function parseDuration(text: string): number {
   const seconds = parseFloatStrict(text);
   if (seconds !== undefined) {
-    if (Math.abs(seconds) * 1e9 > 9.223372036854775807e18)
+    if (Math.abs(seconds) * 1e9 > 2 ** 63)
       throw new DomainError(
         'bad_data',
-        `cannot parse ${JSON.stringify(text)} to a valid duration. It overflows int64`,
+        `cannot parse ${goQuote(text)} to a valid duration. It overflows int64`,
       );
-    return Math.trunc(seconds * 1e6) / 1e3;
+    return Math.trunc(seconds * 1e9) / 1e6;
   }
-  const ms = parseDurationText(text);
-  if (ms === undefined)
-    throw new DomainError('bad_data', `cannot parse ${JSON.stringify(text)} to a valid duration`);
-  return ms;
+  const duration = parseDurationText(text);
+  if (!duration.ok) throw new DomainError('bad_data', `cannot parse ${goQuote(text)} to a valid duration`);
+  return duration.ms;
 }
 
 /** A duration parameter; undefined when absent. */
@@ -80,11 +146,40 @@ export function optionalDuration(params: URLSearchParams, name: string): number 
 export function limitOf(params: URLSearchParams): number {
   const text = params.get('limit') ?? '';
   if (text === '') return 0;
-  if (!/^[+-]?\d+$/.test(text))
-    throw invalidParameter('limit', `strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`);
-  const limit = Number(text);
+  const limit = parseInteger(text);
+  if (typeof limit === 'string')
+    throw invalidParameter('limit', `strconv.Atoi: parsing ${goQuote(text)}: ${limit}`);
   if (limit < 0) throw invalidParameter('limit', 'limit must be non-negative');
   return limit;
+}
+
+/** An integer as strconv.Atoi reads it, or what is wrong with the text. */
+export function parseInteger(text: string): number | string {
+  if (!/^[+-]?\d+$/.test(text)) return 'invalid syntax';
+  if (text.length <= 16) return Number(text);
+  const value = BigInt(text.replace(/^\+/, ''));
+  return value > INT_MAX || value < -INT_MAX - 1n ? 'value out of range' : Number(value);
+}
+
+/** The label name of a path segment that is still percent-encoded; `bad_data` when it is no UTF-8 or empty. */
+export function labelNameOf(segment: string): string {
+  const bytes = Buffer.from(
+    segment.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    'latin1',
+  );
+  if (!isUtf8(bytes)) throw new DomainError('bad_data', `invalid label name: ${quoteBytes(bytes)}`);
+  const name = unescapeLabelName(bytes.toString());
+  if (name === '') throw new DomainError('bad_data', 'invalid label name: ""');
+  return name;
+}
+
+// Go's %q of bytes that are not all UTF-8.
+function quoteBytes(bytes: Uint8Array): string {
+  let text = '"';
+  for (const byte of bytes)
+    text +=
+      byte >= 0x80 || byte < 0x20 ? `\\x${byte.toString(16).padStart(2, '0')}` : String.fromCharCode(byte);
+  return `${text}"`;
 }
 
 /** A label name as /label/<name>/values carries it: `U__` names are unescaped (`_2e_` is ".", `__` is "_"). */
@@ -99,9 +194,9 @@ export function unescapeLabelName(name: string): string {
       out += '_';
       i++;
     } else {
-      const match = /^_([0-9a-fA-F]{1,6})_/.exec(escaped.slice(i));
+      const match = /^_([0-9a-fA-F]{1,5})_/.exec(escaped.slice(i, i + 7));
       const codePoint = match ? Number.parseInt(match[1]!, 16) : Number.NaN;
-      if (!match || codePoint > 0x10ffff) return name;
+      if (!match || (codePoint >= 0xd800 && codePoint < 0xe000)) return name;
       out += String.fromCodePoint(codePoint);
       i += match[0].length - 1;
     }
@@ -109,7 +204,7 @@ export function unescapeLabelName(name: string): string {
   return out;
 }
 
-// Go's ParseFloat: no blanks, no empty text; JavaScript's Number would take both.
+// Go's ParseFloat: no blanks, no empty text; JavaScript's Number would take both. NaN is not taken: no time is NaN.
 function parseFloatStrict(text: string): number | undefined {
   if (/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) return Number(text);
   if (/^[+-]?(inf|infinity)$/i.test(text))

@@ -1,34 +1,104 @@
-// Puts a JSON body on the wire: gzip or deflate when the caller accepts it and it pays, one piece after another.
+// Puts JSON on the wire: with the CORS headers of Prometheus, compressed when the caller asks for it, and in pieces as the
+// socket takes them when it is more than fits one.
 
-import { promisify } from 'node:util';
-import { deflate, gzip } from 'node:zlib';
+import { Readable } from 'node:stream';
+import { constants, createDeflate, createGzip, deflateSync, gzipSync } from 'node:zlib';
 
-const COMPRESS_BYTES_MIN = 1024;
-const gzipBytes = promisify(gzip);
-const deflateBytes = promisify(deflate);
+/** Text up to this length is sent whole, with its Content-Length. */
+const WHOLE_CHARS_MAX = 256 * 1024;
+/** Below this compressing costs more than it saves. */
+const COMPRESS_CHARS_MIN = 1024;
+const LEVEL = { level: 1 };
 
-/** A JSON response from pieces of text or UTF-8 bytes. */
-export async function respond(
+type Packing = 'gzip' | 'deflate' | undefined;
+
+/** A JSON response whose body is made piece by piece while it is sent. */
+export function respond(
   request: Request,
-  pieces: readonly (string | Uint8Array)[],
+  pieces: Iterable<string>,
   status: number,
   headers: Readonly<Record<string, string>> = {},
-): Promise<Response> {
-  const all: Record<string, string> = { 'content-type': 'application/json', ...headers };
-  const body = join(pieces);
-  const accepted = request.headers.get('accept-encoding') ?? '';
-  if (body.length >= COMPRESS_BYTES_MIN && /\bgzip\b|\bdeflate\b/.test(accepted)) {
-    const viaGzip = /\bgzip\b/.test(accepted);
-    const packed = viaGzip ? await gzipBytes(body, { level: 1 }) : await deflateBytes(body, { level: 1 });
-    return new Response(new Uint8Array(packed), {
-      status,
-      headers: { ...all, 'content-encoding': viaGzip ? 'gzip' : 'deflate', vary: 'Accept-Encoding' },
-    });
-  }
-  return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: all });
+): Response {
+  const all: Record<string, string> = {
+    'content-type': 'application/json',
+    ...corsHeaders(request),
+    ...headers,
+  };
+  const source = pieces[Symbol.iterator]();
+  const { text, more } = beginning(source);
+  const packing = text.length < COMPRESS_CHARS_MIN ? undefined : packingOf(request);
+  if (packing !== undefined) all['content-encoding'] = packing;
+  if (!more) return new Response(wholeBody(text, packing), { status, headers: all });
+  return new Response(streamBody(text, source, packing), { status, headers: all });
 }
 
-function join(pieces: readonly (string | Uint8Array)[]): Uint8Array {
-  if (pieces.length === 1) return typeof pieces[0] === 'string' ? Buffer.from(pieces[0]) : pieces[0]!;
-  return Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)));
+/** 204 with the headers every answer has. */
+export function respondNothing(request: Request): Response {
+  return new Response(null, { status: 204, headers: corsHeaders(request) });
+}
+
+function corsHeaders(request: Request): Record<string, string> {
+  const headers: Record<string, string> = { vary: 'Accept-Encoding, Origin' };
+  const origin = request.headers.get('origin');
+  if (!origin) return headers;
+  headers['access-control-allow-origin'] = origin;
+  headers['access-control-allow-methods'] = 'GET, POST, OPTIONS';
+  headers['access-control-allow-headers'] = 'Accept, Authorization, Content-Type, Origin';
+  headers['access-control-expose-headers'] = 'Date, X-Skein-Partial';
+  return headers;
+}
+
+// The first of gzip and deflate that the caller names and does not weigh with 0.
+function packingOf(request: Request): Packing {
+  for (const item of (request.headers.get('accept-encoding') ?? '').split(',')) {
+    const [name, weight = ''] = item.split(';').map((part) => part.trim());
+    if ((name === 'gzip' || name === 'deflate') && !/^q=0(\.0*)?$/.test(weight)) return name;
+  }
+  return undefined;
+}
+
+function beginning(source: Iterator<string>): { text: string; more: boolean } {
+  let text = '';
+  while (text.length <= WHOLE_CHARS_MAX) {
+    const next = source.next();
+    if (next.done) return { text, more: false };
+    text += next.value;
+  }
+  return { text, more: true };
+}
+
+function wholeBody(text: string, packing: Packing): Uint8Array<ArrayBuffer> {
+  if (packing === undefined) return Buffer.from(text);
+  return packing === 'gzip' ? gzipSync(text, LEVEL) : deflateSync(text, LEVEL);
+}
+
+function streamBody(first: string, source: Iterator<string>, packing: Packing): ReadableStream<Uint8Array> {
+  if (packing === undefined) return plainStream(first, source);
+  const compressor =
+    packing === 'gzip'
+      ? createGzip({ ...LEVEL, finishFlush: constants.Z_FINISH })
+      : createDeflate({ ...LEVEL, finishFlush: constants.Z_FINISH });
+  const plain = Readable.from(buffers(first, source), { objectMode: false });
+  plain.on('error', (error) => compressor.destroy(error));
+  compressor.on('close', () => plain.destroy());
+  return Readable.toWeb(plain.pipe(compressor)) as ReadableStream<Uint8Array>;
+}
+
+function* buffers(first: string, source: Iterator<string>): Generator<Buffer> {
+  yield Buffer.from(first);
+  for (let next = source.next(); !next.done; next = source.next()) yield Buffer.from(next.value);
+}
+
+function plainStream(first: string, source: Iterator<string>): ReadableStream<Uint8Array> {
+  const parts = buffers(first, source);
+  return new ReadableStream(
+    {
+      pull(controller) {
+        const next = parts.next();
+        if (next.done) controller.close();
+        else controller.enqueue(next.value);
+      },
+    },
+    { highWaterMark: 1 },
+  );
 }

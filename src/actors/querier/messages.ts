@@ -32,10 +32,12 @@ export interface Rows<T> {
   readonly partial: boolean;
 }
 
-/** A query's result and whether some partition did not answer. */
+/** A query's result, whether some partition did not answer, and how long it waited for its turn and took then. */
 export interface QueryAnswer {
   readonly result: QueryResult;
   readonly partial: boolean;
+  readonly queuedMs: number;
+  readonly evaluatedMs: number;
 }
 
 /** Message kinds of the querier. */

@@ -8,7 +8,7 @@ import type { RawHandler } from '../http-server.ts';
 import type { ActorRef } from '../runtime.ts';
 import { tenantOf } from '../tenant.ts';
 import type { WriteProtocol } from './ingest/ingestor.ts';
-import type { ReceiverMessages } from './messages.ts';
+import type { ReceiverMessages, WriteReply } from './messages.ts';
 
 const PATHS = new Set(['/api/v1/write', '/api/v1/receive']);
 const MEDIA_TYPE = 'application/x-protobuf';
@@ -27,51 +27,90 @@ export interface ReceiverEdge {
 
 /** Handles write requests, leaves every other to whoever is next. */
 export function receiverHandler(edge: ReceiverEdge): RawHandler {
+  const bodies: Bodies = { bytes: 0, bytesMax: edge.config.receiver.bodies_bytes_max };
   return (request, response) => {
     const path = (request.url ?? '').split('?', 1)[0]!;
     if (!PATHS.has(path)) return false;
-    void answer(edge, request, response);
+    void answer(edge, bodies, request, response);
     return true;
   };
 }
 
-async function answer(edge: ReceiverEdge, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  let written = { samples: 0, exemplars: 0 };
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+async function answer(
+  edge: ReceiverEdge,
+  bodies: Bodies,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const written = { samples: 0, exemplars: 0 };
   let protocol: WriteProtocol = 'v1';
-  const finish = (status: number, text: string, extra: Record<string, string> = {}): void => {
-    edge.onAnswer(status);
-    if (response.destroyed) return;
-    const headers: Record<string, string> = { ...extra };
-    if (text !== '') headers['content-type'] = 'text/plain; charset=utf-8';
-    if (protocol === 'v2') {
-      headers['x-prometheus-remote-write-samples-written'] = String(written.samples);
-      headers['x-prometheus-remote-write-histograms-written'] = '0';
-      headers['x-prometheus-remote-write-exemplars-written'] = String(written.exemplars);
+  let outcome: Answer;
+  if (request.method === 'OPTIONS') {
+    response.writeHead(204, { vary: 'Accept-Encoding, Origin' }).end();
+    return;
+  }
+  if (request.method !== 'POST')
+    outcome = { status: 405, text: 'Method Not Allowed', headers: { allow: 'OPTIONS, POST' } };
+  else
+    try {
+      protocol = protocolOf(request.headers['content-type'] ?? '');
+      checkEncoding(request.headers['content-encoding']);
+      const tenant = tenantOf((name) => request.headers[name] as string | undefined);
+      const reply = await takeIn(edge, bodies, request, { tenant, protocol });
+      written.samples = reply.samples;
+      written.exemplars = reply.exemplars;
+      outcome = { status: reply.status, text: reply.text };
+    } catch (error) {
+      outcome = outcomeOf(error);
     }
-    response.writeHead(status, headers).end(text === '' ? undefined : `${text}\n`);
-    // What is left of a body nobody reads would be taken for the next request.
-    if (!request.complete) request.destroy();
-  };
-  if (request.method !== 'POST') return finish(405, 'Method not allowed', { allow: 'POST' });
+  edge.onAnswer(outcome.status);
+  if (response.destroyed) return;
+  const headers: Record<string, string> = { ...outcome.headers };
+  if (protocol === 'v2') {
+    headers['x-prometheus-remote-write-samples-written'] = String(written.samples);
+    headers['x-prometheus-remote-write-histograms-written'] = '0';
+    headers['x-prometheus-remote-write-exemplars-written'] = String(written.exemplars);
+  }
+  if (outcome.text !== '') {
+    headers['content-type'] = 'text/plain; charset=utf-8';
+    headers['x-content-type-options'] = 'nosniff';
+  }
+  // What is left of a body is read and thrown away by Node once the answer is sent.
+  response.writeHead(outcome.status, headers).end(outcome.text === '' ? undefined : `${outcome.text}\n`);
+}
+
+// The body counts against the budget until its samples are in the log or refused.
+async function takeIn(
+  edge: ReceiverEdge,
+  bodies: Bodies,
+  request: IncomingMessage,
+  to: { readonly tenant: string; readonly protocol: WriteProtocol },
+): Promise<WriteReply> {
+  const held = { bytes: 0 };
   try {
-    protocol = protocolOf(request.headers['content-type'] ?? '');
-    const encoding = request.headers['content-encoding'] ?? 'snappy';
-    if (encoding !== 'snappy')
-      throw new Unsupported(
-        `${encoding} encoding (compression) is not accepted by this server; only snappy is acceptable`,
-      );
-    const tenant = tenantOf((name) => request.headers[name] as string | undefined);
-    const body = await readBody(request, edge.config.receiver.body_bytes_max);
-    const reply = await edge.actor.ask('write', { tenant, protocol, body });
-    written = reply;
-    finish(reply.status, reply.text);
-  } catch (error) {
-    if (error instanceof Unsupported) return finish(415, error.message);
-    const failure = asDomainError(error);
-    const status = STATUS[failure.code];
-    finish(status, failure.message, status === 503 || status === 429 ? { 'retry-after': '5' } : {});
+    const body = await readBody(request, edge.config.receiver.body_bytes_max, bodies, held);
+    return await edge.actor.ask('write', { ...to, body });
+  } finally {
+    bodies.bytes -= held.bytes;
   }
 }
+
+function outcomeOf(error: unknown): Answer {
+  if (error instanceof Unsupported) return { status: 415, text: error.message };
+  const { code, message } = asDomainError(error);
+  const status = STATUS[code];
+  const later = status === 503 || status === 429;
+  return { status, text: message, ...(later ? { headers: { 'retry-after': RETRY_SECONDS } } : {}) };
+}
+
+/** Seconds after which a sender that is turned away may come again. */
+const RETRY_SECONDS = '5';
 
 const STATUS: Record<ErrorCode, number> = {
   bad_data: 400,
@@ -116,20 +155,58 @@ function protocolOf(header: string): WriteProtocol {
   return 'v1';
 }
 
-async function readBody(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
-  const tooLarge = (bytes: number): DomainError =>
-    new DomainError(
-      'too_large',
-      `request body of ${bytes} bytes is larger than the limit receiver.body_bytes_max of ${bytesMax} bytes`,
-    );
+function checkEncoding(header: string | undefined): void {
+  if (header === undefined || header === '' || header === 'snappy') return;
+  throw new Unsupported(
+    `${header} encoding (compression) is not accepted by this server; only snappy is acceptable`,
+  );
+}
+
+/** Bytes of bodies in memory, of all requests. */
+interface Bodies {
+  bytes: number;
+  readonly bytesMax: number;
+}
+
+// Not by `for await`: leaving that loop destroys the socket before the answer is out.
+function readBody(
+  request: IncomingMessage,
+  bytesMax: number,
+  bodies: Bodies,
+  held: { bytes: number },
+): Promise<Uint8Array> {
   const announced = Number(request.headers['content-length'] ?? 0);
-  if (announced > bytesMax) throw tooLarge(announced);
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > bytesMax) throw tooLarge(length);
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
+  if (announced > bytesMax) return Promise.reject(tooLarge(announced, bytesMax));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const fail = (error: DomainError): void => {
+      request.removeAllListeners('data');
+      chunks.length = 0;
+      reject(error);
+    };
+    request.on('data', (chunk: Buffer) => {
+      held.bytes += chunk.length;
+      bodies.bytes += chunk.length;
+      chunks.push(chunk);
+      if (held.bytes > bytesMax) fail(tooLarge(held.bytes, bytesMax));
+      else if (bodies.bytes > bodies.bytesMax) fail(tooBusy(bodies));
+    });
+    request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, held.bytes)));
+    request.once('close', () => fail(new DomainError('canceled', 'the sender went away')));
+    request.once('error', () => fail(new DomainError('canceled', 'the sender went away')));
+  });
+}
+
+function tooLarge(bytes: number, bytesMax: number): DomainError {
+  return new DomainError(
+    'too_large',
+    `request body of ${bytes} bytes is larger than the limit receiver.body_bytes_max of ${bytesMax} bytes`,
+  );
+}
+
+function tooBusy({ bytes, bytesMax }: Bodies): DomainError {
+  return new DomainError(
+    'unavailable',
+    `${bytes} bytes of request bodies are in memory (limit receiver.bodies_bytes_max ${bytesMax}); try again later`,
+  );
 }

@@ -1,0 +1,89 @@
+// One call of the Prometheus HTTP API: its parameters, its tenant, and how its answer or error goes out.
+
+import type { Context } from 'hono';
+import { errorJson, noteTexts, successJson } from '../../codec/prom-json.ts';
+import { asDomainError, type ErrorCode } from '../../model/errors.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Config } from '../../platform/config.ts';
+import type { ActorRef } from '../runtime.ts';
+import { tenantOf } from '../tenant.ts';
+import { type Form, readForm } from './http-params.ts';
+import { respond } from './http-respond.ts';
+import type { Asked, QuerierMessages } from './messages.ts';
+
+/** What the edge needs to know of its process. */
+export interface QuerierEdge {
+  readonly actor: ActorRef<QuerierMessages>;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly startedMs: number;
+  /** Command-line flags as given, for status/flags. */
+  readonly flags: Readonly<Record<string, string>>;
+  readonly hostname: string;
+  readonly folder: string;
+}
+
+/** A request whose parameters are read. */
+export interface Call extends Form {
+  readonly asked: Asked;
+  readonly request: Request;
+  readonly http: Context;
+}
+
+/** What an answer says beside its data. */
+export interface Notes {
+  readonly warnings?: readonly string[];
+  readonly partial?: boolean;
+}
+
+// Prometheus has 500 for `unavailable`; here it means that trying again soon will help, which is what 503 says.
+const HTTP_STATUS: Record<ErrorCode, readonly [type: string, status: number]> = {
+  bad_data: ['bad_data', 400],
+  config: ['bad_data', 400],
+  execution: ['execution', 422],
+  too_large: ['execution', 422],
+  limited: ['execution', 422],
+  canceled: ['canceled', 499],
+  timeout: ['timeout', 503],
+  unavailable: ['unavailable', 503],
+  full: ['unavailable', 503],
+  not_found: ['not_found', 404],
+  conflict: ['internal', 500],
+  corrupt: ['internal', 500],
+  internal: ['internal', 500],
+};
+
+/** Reads a call, answers it, translates what it throws. */
+export async function answerCall(
+  http: Context,
+  answer: (call: Call) => Response | Promise<Response>,
+): Promise<Response> {
+  const request = http.req.raw;
+  try {
+    const form = await readForm(request);
+    const partial = form.params.get('partial_response');
+    const asked: Asked = {
+      tenant: tenantOf((name) => request.headers.get(name)),
+      signal: request.signal,
+      ...(partial === null ? {} : { partialResponse: partial === 'true' || partial === '1' }),
+    };
+    return await answer({ ...form, asked, request, http });
+  } catch (error) {
+    const { code, message } = asDomainError(error);
+    const [errorType, status] = HTTP_STATUS[code];
+    const retry = code === 'unavailable' || code === 'full';
+    return respond(request, [errorJson(errorType, message)], status, retry ? { 'retry-after': '5' } : {});
+  }
+}
+
+/** A successful answer with data that is not large. */
+export function success(call: Call, data: unknown, { warnings = [], partial = false }: Notes = {}): Response {
+  const notes = noteTexts([], warnings);
+  return respond(call.request, [successJson(JSON.stringify(data), notes)], 200, partialHeaders(partial));
+}
+
+/** Headers that tell that some partition is missing; caches must not keep such an answer. */
+export function partialHeaders(partial: boolean): Record<string, string> {
+  return partial ? { 'cache-control': 'no-store', 'x-skein-partial': 'true' } : {};
+}

@@ -1,0 +1,151 @@
+// PromQL over HTTP: query, query_range, format_query, parse_query.
+
+import { queryResponsePieces } from '../../codec/prom-json.ts';
+import { asDomainError, DomainError } from '../../model/errors.ts';
+import { goQuote } from '../../query/parse/go-text.ts';
+import { parseQuery } from '../../query/parse/parse-query.ts';
+import { exprToJson } from '../../query/parse/parse-query-json.ts';
+import { prettyExpr } from '../../query/parse/pretty.ts';
+import { type Call, partialHeaders, type QuerierEdge, success } from './http-call.ts';
+import {
+  checkText,
+  invalidParameter,
+  limitOf,
+  optionalDuration,
+  optionalTime,
+  parseDuration,
+  requiredTime,
+} from './http-params.ts';
+import { respond } from './http-respond.ts';
+import type { QueryAnswer, QueryRequest } from './messages.ts';
+
+const POINTS_MAX = 11_000;
+
+interface Grid {
+  readonly startMs: number;
+  readonly endMs: number;
+  /** 0: an instant query. */
+  readonly stepMs: number;
+}
+
+/** GET, POST /query */
+export async function instantQuery(edge: QuerierEdge, call: Call): Promise<Response> {
+  const limit = limitOf(call.params);
+  const time = optionalTime(call.params, 'time', edge.clock.now());
+  return runQuery(edge, call, limit, { startMs: time, endMs: time, stepMs: 0 });
+}
+
+/** GET, POST /query_range */
+export async function rangeQuery(edge: QuerierEdge, call: Call): Promise<Response> {
+  const limit = limitOf(call.params);
+  const startMs = requiredTime(call.params, 'start');
+  const endMs = requiredTime(call.params, 'end');
+  if (endMs < startMs) throw invalidParameter('end', 'end timestamp must not be before start time');
+  const stepMs = stepOf(call.params);
+  if ((endMs - startMs) / stepMs > POINTS_MAX)
+    throw new DomainError(
+      'bad_data',
+      'exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)',
+    );
+  return runQuery(edge, call, limit, { startMs, endMs, stepMs: Math.max(1, Math.trunc(stepMs)) });
+}
+
+function stepOf(params: URLSearchParams): number {
+  let stepMs: number;
+  try {
+    stepMs = parseDuration(params.get('step') ?? '');
+  } catch (error) {
+    throw invalidParameter('step', asDomainError(error).message);
+  }
+  if (stepMs > 0) return stepMs;
+  const reason = 'zero or negative query resolution step widths are not accepted. Try a positive integer';
+  throw invalidParameter('step', reason);
+}
+
+async function runQuery(edge: QuerierEdge, call: Call, limit: number, grid: Grid): Promise<Response> {
+  const query = queryText(edge, call);
+  const timeoutMs = optionalDuration(call.params, 'timeout');
+  const lookbackMs = lookbackOf(call.params);
+  if (timeoutMs !== undefined && timeoutMs <= 0)
+    throw new DomainError('timeout', 'query timed out in query execution');
+  const request: QueryRequest = {
+    ...call.asked,
+    query,
+    ...grid,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(lookbackMs === undefined ? {} : { lookbackMs }),
+  };
+  const answer = await edge.actor.ask('query', request).catch((error) => {
+    const failure = asDomainError(error);
+    throw failure.code === 'bad_data' ? invalidParameter('query', failure.message) : failure;
+  });
+  const stats = call.params.get('stats') ?? '';
+  const pieces = queryResponsePieces(answer.result, {
+    limit,
+    ...(stats === '' ? {} : { stats: statisticsOf(answer) }),
+    warnings: statsWarnings(stats),
+  });
+  return respond(call.request, pieces, 200, partialHeaders(answer.partial));
+}
+
+function queryText(edge: QuerierEdge, call: Call): string {
+  const query = call.params.get('query') ?? '';
+  checkText(edge.config, 'query', query.length);
+  return query;
+}
+
+// Zero and less mean the configured one.
+function lookbackOf(params: URLSearchParams): number | undefined {
+  const text = params.get('lookback_delta') ?? '';
+  if (text === '') return undefined;
+  try {
+    const ms = parseDuration(text);
+    return ms > 0 ? ms : undefined;
+  } catch (error) {
+    const { message } = asDomainError(error);
+    throw new DomainError('bad_data', `error parsing lookback delta duration: ${message}`);
+  }
+}
+
+function statsWarnings(stats: string): string[] {
+  if (stats === '' || stats === 'true' || stats === 'all') return [];
+  return [
+    `value ${goQuote(stats)} for parameter "stats" is deprecated and will be rejected in the next major release, use "true" or "all"`,
+  ];
+}
+
+// Evaluation is one pipeline across processes: what Prometheus times apart (preparation, inner evaluation, sorting) is one here.
+function statisticsOf({ result, queuedMs, evaluatedMs }: QueryAnswer): Record<string, unknown> {
+  const { samplesRead, samplesPeak } = result.statistics;
+  const seconds = evaluatedMs / 1000;
+  return {
+    timings: {
+      evalTotalTime: seconds,
+      resultSortTime: 0,
+      queryPreparationTime: 0,
+      innerEvalTime: seconds,
+      execQueueTime: queuedMs / 1000,
+      execTotalTime: (queuedMs + evaluatedMs) / 1000,
+    },
+    samples: { totalQueryableSamples: samplesRead, samplesRead, peakSamples: samplesPeak },
+  };
+}
+
+/** GET, POST /format_query */
+export function formatQuery(edge: QuerierEdge, call: Call): Response {
+  return withParsed(edge, call, (text) => prettyExpr(parseQuery(text)));
+}
+
+/** GET, POST /parse_query */
+export function parsedQuery(edge: QuerierEdge, call: Call): Response {
+  return withParsed(edge, call, (text) => exprToJson(parseQuery(text)));
+}
+
+function withParsed(edge: QuerierEdge, call: Call, show: (text: string) => unknown): Response {
+  const text = queryText(edge, call);
+  try {
+    return success(call, show(text));
+  } catch (error) {
+    throw invalidParameter('query', asDomainError(error).message);
+  }
+}

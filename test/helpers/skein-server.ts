@@ -1,0 +1,51 @@
+// Skein itself as a child process: embedded unless flags say otherwise, on a free loopback port, with a data folder of its own.
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { type Server, startProcess } from './server-process.ts';
+import { freePorts } from './servers.ts';
+
+const skeinJs = path.resolve(import.meta.dirname, '../../bin/skein.js');
+
+/** A running `skein serve` and its base URL. */
+export interface SkeinServer extends Server {
+  readonly url: string;
+  /** Resident memory now, and the most there ever was, in bytes. */
+  memory(): { now: number; peak: number };
+}
+
+/** Starts `skein serve` with these flags and waits until it is ready. */
+export async function startSkein(flags: readonly string[] = []): Promise<SkeinServer> {
+  const [port = 0] = await freePorts(1);
+  const url = `http://127.0.0.1:${port}`;
+  const ready = (): Promise<boolean> =>
+    fetch(`${url}/-/ready`, { signal: AbortSignal.timeout(2_000) }).then(
+      (response) => response.ok,
+      () => false,
+    );
+  const server = await startProcess(process.execPath, {
+    name: `skein-${port}`,
+    port,
+    otherPorts: [],
+    args: ({ host, folder }) => [
+      skeinJs,
+      'serve',
+      '--listen',
+      `${host}:${port}`,
+      '--data',
+      `${folder}/data`,
+      ...flags,
+    ],
+    files: () => ({}),
+    environment: {},
+    ready,
+  });
+  return { ...server, url, memory: () => memoryOf(server.pid?.() ?? 0) };
+}
+
+function memoryOf(pid: number): { now: number; peak: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const bytes = (field: string): number =>
+    1024 * Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]);
+  return { now: bytes('VmRSS'), peak: bytes('VmHWM') };
+}
