@@ -1,13 +1,14 @@
 // Query answers as the JSON of Prometheus's HTTP API, byte for byte (web/api/v1/json_codec.go, util/jsonutil/marshal.go,
-// promql/value.go), made in pieces of about PIECE_CHARS. A range answer's timestamps are the same for all series, so
-// their text is made once; each series becomes one string.
+// promql/value.go), made in pieces of about PIECE_BYTES. A range answer's timestamps are the same for all series, so
+// their text is made once.
 
 import type { Annotation } from '../model/annotations.ts';
 import type { Labels } from '../model/labels.ts';
-import { formatFloat, formatSampleValue } from './float-text.ts';
+import { formatFloat } from './float-text.ts';
+import { JsonBytes, plainText } from './json-bytes.ts';
 
-/** Text is handed on once it is this long. */
-const PIECE_CHARS = 64 * 1024;
+/** Bytes are handed on once they are this many. */
+const PIECE_BYTES = 128 * 1024;
 /** Warnings, and infos, that an answer shows at most. */
 const NOTES_MAX = 10;
 /** Points of a raw series that become one text. */
@@ -59,46 +60,46 @@ export interface QueryJsonOptions {
   readonly warnings?: readonly string[];
 }
 
-/** A whole successful response, status, data, warnings, infos, in pieces of about PIECE_CHARS made as they are asked for. */
+/** A whole successful response, status, data, warnings, infos, in pieces of about PIECE_BYTES made as they are asked for. */
 export function* queryResponsePieces(
   { value, annotations }: JsonQueryResult,
   { limit = 0, stats, warnings = [] }: QueryJsonOptions = {},
-): Generator<string> {
-  let piece = `{"status":"success","data":{"resultType":"${value.type === 'raw-matrix' ? 'matrix' : value.type}","result":[`;
+): Generator<Uint8Array<ArrayBuffer>> {
+  const out = new JsonBytes(PIECE_BYTES);
+  out.raw(
+    `{"status":"success","data":{"resultType":"${value.type === 'raw-matrix' ? 'matrix' : value.type}","result":[`,
+  );
   let count = 0;
   let truncated = false;
-  for (const parts of resultItems(value)) {
-    if (limit > 0 && count === limit) {
+  for (const item of resultItems(value, out)) {
+    if (item === 'begins' && limit > 0 && count === limit) {
       truncated = true;
       break;
     }
-    if (count++ > 0) piece += ',';
-    for (const part of parts) {
-      piece += part;
-      if (piece.length < PIECE_CHARS) continue;
-      yield piece;
-      piece = '';
-    }
+    if (item === 'begins' && count++ > 0) out.raw(',');
+    if (out.full) yield out.take();
   }
-  piece += stats === undefined ? ']}' : `],"stats":${JSON.stringify(stats)}}`;
-  piece += notesJson(noteTexts(annotations, truncated ? [TRUNCATED, ...warnings] : warnings));
-  yield `${piece}}`;
+  out.raw(stats === undefined ? ']}' : `],"stats":${JSON.stringify(stats)}}`);
+  out.raw(notesJson(noteTexts(annotations, truncated ? [TRUNCATED, ...warnings] : warnings)));
+  out.raw('}');
+  yield out.take();
 }
 
 /** A successful response whose data is a list, row by row. */
 export function* queryListPieces<T>(
   rows: readonly T[],
-  json: (row: T) => string,
+  write: (row: T, out: JsonBytes) => void,
   warnings: readonly string[],
-): Generator<string> {
-  let piece = '{"status":"success","data":[';
+): Generator<Uint8Array<ArrayBuffer>> {
+  const out = new JsonBytes(PIECE_BYTES);
+  out.raw('{"status":"success","data":[');
   for (let i = 0; i < rows.length; i++) {
-    piece += i === 0 ? json(rows[i]!) : `,${json(rows[i]!)}`;
-    if (piece.length < PIECE_CHARS) continue;
-    yield piece;
-    piece = '';
+    if (i > 0) out.raw(',');
+    write(rows[i]!, out);
+    if (out.full) yield out.take();
   }
-  yield `${piece}]${notesJson(noteTexts([], warnings))}}`;
+  out.raw(`]${notesJson(noteTexts([], warnings))}}`);
+  yield out.take();
 }
 
 /** A successful response around data that is JSON already. */
@@ -141,65 +142,119 @@ function notesJson({ warnings, infos }: NoteTexts): string {
   return text;
 }
 
-// Each series of a result (a scalar or string counts as one item) as the texts it is made of.
-function* resultItems(value: JsonQueryValue): Generator<Iterable<string>> {
+/** A series (or scalar, or string) is about to be written, or some of it has been. */
+type Progress = 'begins' | 'written';
+
+// Writes the items of a result; it can be stopped where one begins.
+function* resultItems(value: JsonQueryValue, out: JsonBytes): Generator<Progress> {
   switch (value.type) {
     case 'scalar':
-      yield [`${value.timestamp / 1000},"${formatFloat(value.value)}"`];
+      yield 'begins';
+      out.raw(`${value.timestamp / 1000},"${formatFloat(value.value)}"`);
       break;
     case 'string':
-      yield [`${value.timestamp / 1000},${withoutRisks(JSON.stringify(value.value))}`];
+      yield 'begins';
+      out.raw(`${value.timestamp / 1000},${withoutRisks(JSON.stringify(value.value))}`);
       break;
     case 'vector':
-      yield* vectorItems(timestampText(value.timestamp), value.batch);
+      yield* vectorItems(timestampText(value.timestamp), value.batch, out);
       break;
     case 'matrix':
-      yield* matrixItems(value.range, value.batch);
+      yield* matrixItems(value.range, value.batch, out);
       break;
     case 'raw-matrix':
-      for (const series of value.series) if (series.values.length > 0) yield rawParts(series);
+      for (const series of value.series) if (series.values.length > 0) yield* rawItem(series, out);
       break;
   }
 }
 
-function* vectorItems(time: string, batch: SeriesColumns): Generator<[string]> {
+function* vectorItems(time: string, batch: SeriesColumns, out: JsonBytes): Generator<Progress> {
   const { labels, steps, values, present } = batch;
+  const between = `,"value":[${time},"`;
   for (let row = 0; row < labels.length; row++) {
     const cell = row * steps;
     if (present[cell] === 0) continue;
-    yield [`{"metric":${labelsJson(labels[row]!)},"value":[${time},"${formatSampleValue(values[cell]!)}"]}`];
+    yield 'begins';
+    out.raw('{"metric":');
+    out.labels(labels[row]!);
+    out.raw(between);
+    out.sample(values[cell]!);
+    out.raw('"]}');
+    yield 'written';
   }
 }
 
-function* matrixItems(range: { start: number; step: number }, batch: SeriesColumns): Generator<[string]> {
-  const { labels, steps } = batch;
-  // What stands before a value: the end of the value before it, and the time.
-  const before: string[] = [];
-  for (let i = 0; i < steps; i++) before.push(`"],[${timestampText(range.start + i * range.step)},"`);
+/** What stands before a value, the end of the value before it and the time, for each step end to end. */
+interface Stamps {
+  readonly bytes: Uint8Array;
+  readonly starts: Uint32Array;
+}
+
+function stampsOf({ start, step }: { start: number; step: number }, steps: number): Stamps {
+  const parts: string[] = [];
+  const starts = new Uint32Array(steps + 1);
+  for (let i = 0; i < steps; i++) {
+    const part = `"],[${timestampText(start + i * step)},"`;
+    parts.push(part);
+    starts[i + 1] = starts[i]! + part.length;
+  }
+  return { bytes: Buffer.from(parts.join(''), 'latin1'), starts };
+}
+
+function* matrixItems(
+  range: { start: number; step: number },
+  batch: SeriesColumns,
+  out: JsonBytes,
+): Generator<Progress> {
+  const { labels, steps, present } = batch;
+  const stamps = stampsOf(range, steps);
   for (let row = 0; row < labels.length; row++) {
-    const points = rowText(batch, row * steps, before);
-    if (points !== '') yield [`{"metric":${labelsJson(labels[row]!)},"values":[${points.slice(3)}"]]}`];
+    const from = row * steps;
+    const first = present.indexOf(1, from);
+    if (first < 0 || first >= from + steps) continue;
+    yield 'begins';
+    out.raw('{"metric":');
+    out.labels(labels[row]!);
+    out.raw(',"values":[');
+    writeRow(batch, from, first - from, stamps, out);
+    out.raw('"]]}');
+    yield 'written';
   }
 }
 
-function rowText({ steps, values, present }: SeriesColumns, from: number, before: readonly string[]): string {
-  let points = '';
-  for (let i = 0; i < steps; i++)
-    if (present[from + i] === 1) points += before[i]! + formatSampleValue(values[from + i]!);
-  return points;
+function writeRow(
+  { steps, values, present }: SeriesColumns,
+  from: number,
+  first: number,
+  { bytes, starts }: Stamps,
+  out: JsonBytes,
+): void {
+  // The first value has none before it to end.
+  out.copy(bytes, starts[first]! + 3, starts[first + 1]!);
+  out.sample(values[from + first]!);
+  for (let i = first + 1; i < steps; i++) {
+    if (present[from + i] === 0) continue;
+    out.copy(bytes, starts[i]!, starts[i + 1]!);
+    out.sample(values[from + i]!);
+  }
 }
 
-// Raw series can be long beyond any string: they come in parts.
-function* rawParts({ labels, timestamps, values }: JsonRawSeries): Generator<string> {
-  yield `{"metric":${labelsJson(labels)},"values":[`;
+// Raw series can be long: they come in parts.
+function* rawItem({ labels, timestamps, values }: JsonRawSeries, out: JsonBytes): Generator<Progress> {
+  yield 'begins';
+  out.raw('{"metric":');
+  out.labels(labels);
+  out.raw(',"values":[');
   for (let from = 0; from < values.length; from += POINTS_PER_PART) {
     const end = Math.min(from + POINTS_PER_PART, values.length);
-    let points = '';
-    for (let i = from; i < end; i++)
-      points += `${i === 0 ? '' : ','}[${timestampText(timestamps[i]!)},"${formatSampleValue(values[i]!)}"]`;
-    yield points;
+    for (let i = from; i < end; i++) {
+      out.raw(`${i === 0 ? '' : ','}[${timestampText(timestamps[i]!)},"`);
+      out.sample(values[i]!);
+      out.raw('"]');
+    }
+    yield 'written';
   }
-  yield ']}';
+  out.raw(']}');
 }
 
 /** Milliseconds as seconds: no fraction or three digits of it. */
@@ -211,27 +266,8 @@ export function timestampText(timestampMs: number): string {
   return fraction === 0 ? seconds : `${seconds}.${String(fraction).padStart(3, '0')}`;
 }
 
-/** A label set as a JSON object. */
-export function labelsJson(labels: Labels): string {
-  let text = '{';
-  for (let i = 0; i < labels.length; i += 2)
-    text += `${i === 0 ? '' : ','}${plainText(labels[i]!)}:${plainText(labels[i + 1]!)}`;
-  return `${text}}`;
-}
-
-// Backspace and form feed, which JSON.stringify shortens to \b and \f; and what HTML or JavaScript could mistake.
-const SHORTENED = /[\b\f]/;
-const SHORT_FORMS = /\\(?:b|f|.)/g;
+// What HTML or JavaScript could mistake.
 const RISKY = /[<>&\u2028\u2029]/g;
-
-// Text inside series: jsoniter's WriteString. Each escape is taken whole, so that an escaped backslash hides no b or f.
-function plainText(text: string): string {
-  const json = JSON.stringify(text);
-  if (!SHORTENED.test(text)) return json;
-  return json.replace(SHORT_FORMS, (form) =>
-    form === '\\b' ? '\\u0008' : form === '\\f' ? '\\u000c' : form,
-  );
-}
 
 // Text elsewhere in a response: escaped against HTML too.
 function escapedText(text: string): string {

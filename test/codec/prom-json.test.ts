@@ -14,7 +14,11 @@ import type { Annotation } from '../../src/model/annotations.ts';
 import type { QueryResult } from '../../src/query/result.ts';
 
 function response(value: JsonQueryValue, annotations: readonly Annotation[] = []): string {
-  return [...queryResponsePieces({ value, annotations })].join('');
+  return joined(queryResponsePieces({ value, annotations }));
+}
+
+function joined(pieces: Iterable<Uint8Array>): string {
+  return Buffer.concat([...pieces]).toString();
 }
 
 const VALUES = [
@@ -151,11 +155,11 @@ describe('query answers as JSON', () => {
     };
     const result: JsonQueryResult = { value: { type: 'vector', timestamp: 0, batch }, annotations: [] };
     const options = { limit: 1, stats: { samples: { peakSamples: 2 } }, warnings: ['mind'] };
-    expect([...queryResponsePieces(result, options)].join('')).toBe(
+    expect(joined(queryResponsePieces(result, options))).toBe(
       '{"status":"success","data":{"resultType":"vector","result":[{"metric":{"a":"1"},"value":[0,"1"]}],' +
         '"stats":{"samples":{"peakSamples":2}}},"warnings":["results truncated due to limit","mind"]}',
     );
-    expect([...queryResponsePieces(result, { limit: 2 })].join('')).not.toContain('warnings');
+    expect(joined(queryResponsePieces(result, { limit: 2 }))).not.toContain('warnings');
   });
 
   it('count the notes beyond ten of a level', () => {
@@ -181,7 +185,7 @@ describe('query answers as JSON', () => {
     };
     const pieces = [...queryResponsePieces(result)];
     expect(pieces.length).toBeGreaterThan(3);
-    const read = JSON.parse(pieces.join('')) as { data: { result: { values: [number, string][] }[] } };
+    const read = JSON.parse(joined(pieces)) as { data: { result: { values: [number, string][] }[] } };
     const numbers = read.data.result.flatMap((row) => row.values.map(([, value]) => Number(value)));
     expect(numbers).toEqual([...values]);
   });

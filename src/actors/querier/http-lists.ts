@@ -1,7 +1,7 @@
 // What there is, over HTTP: series, label names and values, metadata, exemplars. Lists are written row by row: they can be long.
 
-import { formatSampleValue } from '../../codec/float-text.ts';
-import { labelsJson, queryListPieces, TRUNCATED, timestampText } from '../../codec/prom-json.ts';
+import type { JsonBytes } from '../../codec/json-bytes.ts';
+import { queryListPieces, TRUNCATED, timestampText } from '../../codec/prom-json.ts';
 import { compileMatcher } from '../../codec/regex.ts';
 import { asDomainError, DomainError } from '../../model/errors.ts';
 import type { Exemplar, MetricMetadata } from '../../model/exemplar.ts';
@@ -37,7 +37,7 @@ export async function series(edge: QuerierEdge, call: Call): Promise<Response> {
   }
   const query = { what: 'series' as const, name: '', matcherSets, ...range, limit: hintOf(limit) };
   const answer = await edge.actor.ask('series', { ...call.asked, ...query });
-  return list(call, answer as Rows<Labels>, limit, labelsJson);
+  return list(call, answer as Rows<Labels>, limit, (row, out) => out.labels(row));
 }
 
 /** GET, POST /labels */
@@ -61,7 +61,7 @@ async function labelTexts(
   const range = timeRangeOf(call.params);
   const query = { what, name, matcherSets: matcherSetsOf(edge, call.params), ...range, limit: hintOf(limit) };
   const answer = await edge.actor.ask('series', { ...call.asked, ...query });
-  return list(call, answer as Rows<string>, limit, (row) => JSON.stringify(row));
+  return list(call, answer as Rows<string>, limit, (row, out) => out.text(row));
 }
 
 // One more than is shown, so that leaving some out is noticed.
@@ -87,11 +87,16 @@ function timeRangeOf(params: URLSearchParams): { start: number; end: number } {
   return { start: optionalTime(params, 'start', TIME_MIN), end: optionalTime(params, 'end', TIME_MAX) };
 }
 
-function list<T>(call: Call, answer: Rows<T>, limit: number, json: (row: T) => string): Response {
+function list<T>(
+  call: Call,
+  answer: Rows<T>,
+  limit: number,
+  write: (row: T, out: JsonBytes) => void,
+): Response {
   const truncated = limit > 0 && answer.rows.length > limit;
   const rows = truncated ? answer.rows.slice(0, limit) : answer.rows;
   const warnings = truncated ? [...answer.warnings, TRUNCATED] : answer.warnings;
-  return respond(call.request, queryListPieces(rows, json, warnings), 200, partialHeaders(answer.partial));
+  return respond(call.request, queryListPieces(rows, write, warnings), 200, partialHeaders(answer.partial));
 }
 
 /** GET /metadata */
@@ -134,13 +139,22 @@ export async function exemplars(edge: QuerierEdge, call: Call): Promise<Response
   const answer = await edge.actor.ask('exemplars', { ...call.asked, matcherSets, ...range });
   const pieces = queryListPieces(
     answer.rows,
-    (row) =>
-      `{"seriesLabels":${labelsJson(row.labels)},"exemplars":[${row.exemplars.map(exemplarJson).join(',')}]}`,
+    (row, out) => {
+      out.raw('{"seriesLabels":');
+      out.labels(row.labels);
+      out.raw(',"exemplars":[');
+      for (let i = 0; i < row.exemplars.length; i++) writeExemplar(row.exemplars[i]!, i === 0, out);
+      out.raw(']}');
+    },
     answer.warnings,
   );
   return respond(call.request, pieces, 200, partialHeaders(answer.partial));
 }
 
-function exemplarJson({ labels, value, timestamp }: Exemplar): string {
-  return `{"labels":${labelsJson(labels)},"value":"${formatSampleValue(value)}","timestamp":${timestampText(timestamp)}}`;
+function writeExemplar({ labels, value, timestamp }: Exemplar, first: boolean, out: JsonBytes): void {
+  out.raw(first ? '{"labels":' : ',{"labels":');
+  out.labels(labels);
+  out.raw(',"value":"');
+  out.sample(value);
+  out.raw(`","timestamp":${timestampText(timestamp)}}`);
 }

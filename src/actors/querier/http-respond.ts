@@ -4,10 +4,10 @@
 import { Readable } from 'node:stream';
 import { constants, createDeflate, createGzip, deflateSync, gzipSync } from 'node:zlib';
 
-/** Text up to this length is sent whole, with its Content-Length. */
-const WHOLE_CHARS_MAX = 256 * 1024;
+/** A body up to this length is sent whole, with its Content-Length. */
+const WHOLE_BYTES_MAX = 256 * 1024;
 /** Below this compressing costs more than it saves. */
-const COMPRESS_CHARS_MIN = 1024;
+const COMPRESS_BYTES_MIN = 1024;
 const LEVEL = { level: 1 };
 
 type Packing = 'gzip' | 'deflate' | undefined;
@@ -15,7 +15,7 @@ type Packing = 'gzip' | 'deflate' | undefined;
 /** A JSON response whose body is made piece by piece while it is sent. */
 export function respond(
   request: Request,
-  pieces: Iterable<string>,
+  pieces: Iterable<string | Uint8Array<ArrayBuffer>>,
   status: number,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
@@ -24,12 +24,12 @@ export function respond(
     ...corsHeaders(request),
     ...headers,
   };
-  const source = pieces[Symbol.iterator]();
-  const { text, more } = beginning(source);
-  const packing = text.length < COMPRESS_CHARS_MIN ? undefined : packingOf(request);
+  const source = bytesOf(pieces);
+  const { body, more } = beginning(source);
+  const packing = body.length < COMPRESS_BYTES_MIN ? undefined : packingOf(request);
   if (packing !== undefined) all['content-encoding'] = packing;
-  if (!more) return new Response(wholeBody(text, packing), { status, headers: all });
-  return new Response(streamBody(text, source, packing), { status, headers: all });
+  if (!more) return new Response(wholeBody(body, packing), { status, headers: all });
+  return new Response(streamBody(body, source, packing), { status, headers: all });
 }
 
 /** 204 with the headers every answer has. */
@@ -57,22 +57,38 @@ function packingOf(request: Request): Packing {
   return undefined;
 }
 
-function beginning(source: Iterator<string>): { text: string; more: boolean } {
-  let text = '';
-  while (text.length <= WHOLE_CHARS_MAX) {
+function* bytesOf(pieces: Iterable<string | Uint8Array<ArrayBuffer>>): Generator<Uint8Array<ArrayBuffer>> {
+  for (const piece of pieces) yield typeof piece === 'string' ? Buffer.from(piece) : piece;
+}
+
+type Bytes = Iterator<Uint8Array<ArrayBuffer>>;
+
+function beginning(source: Bytes): { body: Uint8Array<ArrayBuffer>; more: boolean } {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  let more = true;
+  while (length <= WHOLE_BYTES_MAX) {
     const next = source.next();
-    if (next.done) return { text, more: false };
-    text += next.value;
+    if (next.done) {
+      more = false;
+      break;
+    }
+    parts.push(next.value);
+    length += next.value.length;
   }
-  return { text, more: true };
+  return { body: parts.length === 1 ? parts[0]! : Buffer.concat(parts), more };
 }
 
-function wholeBody(text: string, packing: Packing): Uint8Array<ArrayBuffer> {
-  if (packing === undefined) return Buffer.from(text);
-  return packing === 'gzip' ? gzipSync(text, LEVEL) : deflateSync(text, LEVEL);
+function wholeBody(body: Uint8Array<ArrayBuffer>, packing: Packing): Uint8Array<ArrayBuffer> {
+  if (packing === undefined) return body;
+  return packing === 'gzip' ? gzipSync(body, LEVEL) : deflateSync(body, LEVEL);
 }
 
-function streamBody(first: string, source: Iterator<string>, packing: Packing): ReadableStream<Uint8Array> {
+function streamBody(
+  first: Uint8Array<ArrayBuffer>,
+  source: Bytes,
+  packing: Packing,
+): ReadableStream<Uint8Array> {
   if (packing === undefined) return plainStream(first, source);
   const compressor =
     packing === 'gzip'
@@ -84,12 +100,12 @@ function streamBody(first: string, source: Iterator<string>, packing: Packing): 
   return Readable.toWeb(plain.pipe(compressor)) as ReadableStream<Uint8Array>;
 }
 
-function* buffers(first: string, source: Iterator<string>): Generator<Buffer> {
-  yield Buffer.from(first);
-  for (let next = source.next(); !next.done; next = source.next()) yield Buffer.from(next.value);
+function* buffers(first: Uint8Array<ArrayBuffer>, source: Bytes): Generator<Uint8Array<ArrayBuffer>> {
+  yield first;
+  for (let next = source.next(); !next.done; next = source.next()) yield next.value;
 }
 
-function plainStream(first: string, source: Iterator<string>): ReadableStream<Uint8Array> {
+function plainStream(first: Uint8Array<ArrayBuffer>, source: Bytes): ReadableStream<Uint8Array> {
   const parts = buffers(first, source);
   return new ReadableStream(
     {
