@@ -173,7 +173,7 @@ export async function streamBounds(context: JetstreamContext, stream: string): P
 
 async function createUnlessThere(context: JetstreamContext, stream: string, config: Json): Promise<void> {
   try {
-    await jetstreamApi(context, `STREAM.INFO.${stream}`);
+    await jetstreamRead(context, `STREAM.INFO.${stream}`);
   } catch (error) {
     if (asDomainError(error).code !== 'not_found') throw error;
     context.log.info('creating a JetStream stream', { stream });
