@@ -77,13 +77,39 @@ async function answer(
     headers['x-prometheus-remote-write-histograms-written'] = '0';
     headers['x-prometheus-remote-write-exemplars-written'] = String(written.exemplars);
   }
-  if (outcome.text !== '') {
-    headers['content-type'] = 'text/plain; charset=utf-8';
-    headers['x-content-type-options'] = 'nosniff';
-  }
-  // What is left of a body is read and thrown away by Node once the answer is sent.
-  response.writeHead(outcome.status, headers).end(outcome.text === '' ? undefined : `${outcome.text}\n`);
+  send(request, response, { ...outcome, headers });
 }
+
+function send(request: IncomingMessage, response: ServerResponse, { status, text, headers }: Answer): void {
+  if (text === '') {
+    response.writeHead(status, headers).end();
+    return;
+  }
+  const body = Buffer.from(`${text}\n`);
+  response.writeHead(status, {
+    ...headers,
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': body.length,
+    'x-content-type-options': 'nosniff',
+  });
+  if (request.complete) {
+    response.end(body);
+    return;
+  }
+  // Closing on a sender that still writes would take the answer from it: the rest of its body is read and thrown away first.
+  response.write(body);
+  const end = (): void => void response.end();
+  let left = LEFTOVER_BYTES_MAX;
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) end();
+  });
+  request.once('end', end);
+  request.once('close', end);
+}
+
+/** Bytes that are read of a body nobody wants. */
+const LEFTOVER_BYTES_MAX = 64 * 1024 * 1024;
 
 // The body counts against the budget until its samples are in the log or refused.
 async function takeIn(

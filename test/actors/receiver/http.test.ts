@@ -134,7 +134,7 @@ describe('the write edge', () => {
 
   it('answers 413 to a body above the limit, announced or not, before it has all of it', async () => {
     const edge = await openEdge(undefined, { 'receiver.body_bytes_max': '64KiB' });
-    const body = Buffer.alloc(1_000_000);
+    const body = Buffer.alloc(20_000_000);
     const announced = await edge.post({ body });
     const chunked = await edge.post({ body, headers: { 'transfer-encoding': 'chunked' } });
     expect([announced.status, chunked.status, edge.writes.length]).toEqual([413, 413, 0]);
