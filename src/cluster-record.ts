@@ -14,13 +14,21 @@ export interface ClusterRecord {
 }
 
 /** Reads the record, or makes the logs and the record of a new cluster. Two processes starting at once agree on one. */
-export async function joinCluster(directory: Directory, logs: DurableLogs, partitions: number): Promise<ClusterRecord> {
+export async function joinCluster(
+  directory: Directory,
+  logs: DurableLogs,
+  partitions: number,
+): Promise<ClusterRecord> {
   for (;;) {
     const entry = await directory.read(CLUSTER_KEY);
     if (entry) return decodeEnvelope<ClusterRecord>(entry.value);
     for (let partition = 0; partition < partitions; partition++) await logs.create(partition);
     try {
-      await directory.write(CLUSTER_KEY, encodeEnvelope({ version: 1, partitions } satisfies ClusterRecord), 0);
+      await directory.write(
+        CLUSTER_KEY,
+        encodeEnvelope({ version: 1, partitions } satisfies ClusterRecord),
+        0,
+      );
     } catch (error) {
       // Somebody else made it in the meantime: theirs counts.
       if (asDomainError(error).code !== 'conflict') throw error;

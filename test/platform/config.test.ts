@@ -25,7 +25,9 @@ describe('configuration', () => {
       environment: { SKEIN_QUERY_TIMEOUT: '40s', SKEIN_QUERY_LOOKBACK_DELTA: '2m' },
       flags: { 'query.timeout': '50s' },
     });
-    expect([config.query.timeout, config.query.lookback_delta, config.query.samples_max]).toEqual([50_000, 120_000, 7]);
+    expect([config.query.timeout, config.query.lookback_delta, config.query.samples_max]).toEqual([
+      50_000, 120_000, 7,
+    ]);
   });
 
   it('names an unknown key, its line and what there is', () => {
@@ -36,15 +38,23 @@ describe('configuration', () => {
   });
 
   it('names an unknown section', () => {
-    expect(complaint(() => readConfig(file('querry:\n  timeout: 30s\n')))).toContain('"querry" is not a section');
+    expect(complaint(() => readConfig(file('querry:\n  timeout: 30s\n')))).toContain(
+      '"querry" is not a section',
+    );
   });
 
   it('names a bad value and what is allowed, all complaints at once', () => {
     const message = complaint(() =>
-      readConfig({ ...file('query:\n  timeout: soon\n'), environment: { SKEIN_CLUSTER_PARTITIONS: '12' }, flags: { 'receiver.frame_bytes': '1GiB' } }),
+      readConfig({
+        ...file('query:\n  timeout: soon\n'),
+        environment: { SKEIN_CLUSTER_PARTITIONS: '12' },
+        flags: { 'receiver.frame_bytes': '1GiB' },
+      }),
     );
     expect(message).toContain('query.timeout: "soon" is not allowed: expected a duration such as 2m');
-    expect(message).toContain('environment SKEIN_CLUSTER_PARTITIONS: cluster.partitions: "12" is not allowed');
+    expect(message).toContain(
+      'environment SKEIN_CLUSTER_PARTITIONS: cluster.partitions: "12" is not allowed',
+    );
     expect(message).toContain('power of two');
     expect(message).toContain('at most 512KiB');
   });
@@ -60,7 +70,9 @@ describe('configuration', () => {
   });
 
   it('prints a configuration that reads back as itself', () => {
-    const config = readConfig({ flags: { 'cluster.external_labels': 'region=eu,dc=1', 'cluster.replica_labels': 'replica' } });
+    const config = readConfig({
+      flags: { 'cluster.external_labels': 'region=eu,dc=1', 'cluster.replica_labels': 'replica' },
+    });
     expect(readConfig(file(configText(config)))).toEqual(config);
   });
 
@@ -68,7 +80,11 @@ describe('configuration', () => {
     for (const [section, settings] of Object.entries(SETTINGS))
       for (const [key, setting] of Object.entries(settings)) {
         expect(setting.reason.length, `${section}.${key}`).toBeGreaterThan(9);
-        if (setting.fallback !== '' || setting.kind !== 'text') expect((setting.parse as (raw: unknown) => unknown)(setting.show(setting.fallback as never)), `${section}.${key}`).toEqual(setting.fallback);
+        if (setting.fallback !== '' || setting.kind !== 'text')
+          expect(
+            (setting.parse as (raw: unknown) => unknown)(setting.show(setting.fallback as never)),
+            `${section}.${key}`,
+          ).toEqual(setting.fallback);
       }
   });
 });

@@ -21,7 +21,8 @@ describe('placement', () => {
     const before = owners(4);
     const after = owners(5);
     const moved = before.filter((owner, partition) => owner !== after[partition]);
-    for (const [partition, owner] of after.entries()) if (owner !== before[partition]) expect(owner).toBe('member-4');
+    for (const [partition, owner] of after.entries())
+      if (owner !== before[partition]) expect(owner).toBe('member-4');
     expect(moved.length).toBeGreaterThan(256 / 5 / 2);
     expect(moved.length).toBeLessThan((256 / 5) * 2);
   });
