@@ -522,6 +522,24 @@ describe('bad queries', () => {
   }, 120_000);
 });
 
+describe('a client that goes away', () => {
+  it('ends its query everywhere within a second', async () => {
+    const params = { query: 'max_over_time({__name__=~".+"}[1d:1ms])', time: String(NOW / 1000 + 600) };
+    const client = new AbortController();
+    const request = { path: `/api/v1/query?${new URLSearchParams(params)}`, signal: client.signal };
+    const answer = rawRequest(skein.url, request);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const busy = await skein.cpuShare(1000);
+    client.abort();
+    await expect(answer).rejects.toThrow();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const idle = await skein.cpuShare(1000);
+    expect(busy).toBeGreaterThan(0.2);
+    expect(idle).toBeLessThan(0.1);
+    await nothingIsLost();
+  });
+});
+
 describe('afterwards', () => {
   it('a second life of the process has everything', async () => {
     await skein.stop();

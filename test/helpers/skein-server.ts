@@ -12,6 +12,8 @@ export interface SkeinServer extends Server {
   readonly url: string;
   /** Resident memory now, and the most there ever was, in bytes. */
   memory(): { now: number; peak: number };
+  /** Processor time used per time passed over the next `ms`. */
+  cpuShare(ms: number): Promise<number>;
 }
 
 /** Starts `skein serve` with these flags and waits until it is ready. */
@@ -40,7 +42,17 @@ export async function startSkein(flags: readonly string[] = []): Promise<SkeinSe
     environment: {},
     ready,
   });
-  return { ...server, url, memory: () => memoryOf(server.pid?.() ?? 0) };
+  const pid = (): number => server.pid?.() ?? 0;
+  return {
+    ...server,
+    url,
+    memory: () => memoryOf(pid()),
+    async cpuShare(ms) {
+      const before = cpuTicks(pid());
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return (10 * (cpuTicks(pid()) - before)) / ms;
+    },
+  };
 }
 
 function memoryOf(pid: number): { now: number; peak: number } {
@@ -48,4 +60,12 @@ function memoryOf(pid: number): { now: number; peak: number } {
   const bytes = (field: string): number =>
     1024 * Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]);
   return { now: bytes('VmRSS'), peak: bytes('VmHWM') };
+}
+
+// Hundredths of a second in user and system mode.
+function cpuTicks(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return Number(fields[11]) + Number(fields[12]);
 }

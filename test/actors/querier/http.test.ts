@@ -1,0 +1,201 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
+import { getRequestListener } from '@hono/node-server';
+import { Hono } from 'hono';
+import { afterEach, describe, expect, it } from 'vitest';
+import { querierRoutes } from '../../../src/actors/querier/http.ts';
+import type {
+  Asked,
+  QuerierMessages,
+  QueryAnswer,
+  QueryRequest,
+} from '../../../src/actors/querier/messages.ts';
+import type { ActorRef } from '../../../src/actors/runtime.ts';
+import { DomainError, type ErrorCode } from '../../../src/model/errors.ts';
+import { realClock } from '../../../src/platform/clock.ts';
+import { readConfig } from '../../../src/platform/config.ts';
+import { type RawAnswer, type RawRequest, rawRequest } from '../../helpers/raw-http.ts';
+
+let server: Server | undefined;
+afterEach(async () => {
+  server?.closeAllConnections();
+  await new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)));
+});
+
+type Ask = (kind: keyof QuerierMessages, message: Asked) => Promise<unknown>;
+type Get = (path: string, request?: Partial<RawRequest>) => Promise<RawAnswer>;
+
+async function open(ask: Ask): Promise<Get> {
+  const edge = {
+    actor: { ask } as unknown as ActorRef<QuerierMessages>,
+    config: readConfig({ flags: {} }),
+    clock: realClock(),
+    version: '1.2.3',
+    startedMs: 0,
+    flags: { '--a': 'b' },
+    hostname: 'host',
+    folder: '/folder',
+  };
+  const app = new Hono();
+  app.route('/api/v1', querierRoutes(edge));
+  const listening = createServer(getRequestListener(app.fetch));
+  server = listening;
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
+  return (path, request = {}) => rawRequest(url, { path: `/api/v1${path}`, ...request });
+}
+
+const json = ({ body }: RawAnswer): unknown => JSON.parse(body.toString());
+
+function matrix(series: number, steps: number, more: Partial<QueryAnswer> = {}): QueryAnswer {
+  const labels = Array.from({ length: series }, (_, i) => ['__name__', 'm', 'i', `${i}`]);
+  const values = Float64Array.from({ length: series * steps }, (_, i) => i / 7);
+  const batch = { labels, steps, values, present: new Uint8Array(values.length).fill(1) };
+  const range = { start: 0, end: (steps - 1) * 1000, step: 1000 };
+  const statistics = { samplesRead: 5, samplesPeak: 3, seriesSeen: 1, bytesPeak: 9 };
+  const result = { value: { type: 'matrix' as const, range, batch }, annotations: [], statistics };
+  return { result, partial: false, queuedMs: 1, evaluatedMs: 2, ...more };
+}
+
+const RANGE = '/query_range?query=m&start=0&end=1000&step=1';
+
+describe('the query edge', () => {
+  it('cancels a query whose client goes away', async () => {
+    const aborted = Promise.withResolvers<number>();
+    const asked = Promise.withResolvers<void>();
+    const get = await open(
+      (_kind, { signal }) =>
+        new Promise((_resolve, reject) => {
+          asked.resolve();
+          signal.addEventListener('abort', () => {
+            aborted.resolve(performance.now());
+            reject(new DomainError('canceled', 'gone'));
+          });
+        }),
+    );
+    const client = new AbortController();
+    const answer = get('/query?query=m', { signal: client.signal });
+    await asked.promise;
+    const began = performance.now();
+    client.abort();
+    await expect(answer).rejects.toThrow();
+    expect((await aborted.promise) - began).toBeLessThan(1000);
+  });
+
+  it.each<[ErrorCode, number, string]>([
+    ['bad_data', 400, 'bad_data'],
+    ['execution', 422, 'execution'],
+    ['limited', 422, 'execution'],
+    ['timeout', 503, 'timeout'],
+    ['canceled', 499, 'canceled'],
+    ['unavailable', 503, 'unavailable'],
+    ['full', 503, 'unavailable'],
+    ['internal', 500, 'internal'],
+  ])('answers %s with %d and the error type %s', async (code, status, errorType) => {
+    const get = await open(async () => {
+      throw new DomainError(code, 'why');
+    });
+    const answer = await get('/labels');
+    expect([answer.status, json(answer)]).toEqual([status, { status: 'error', errorType, error: 'why' }]);
+    expect(answer.headers['retry-after']).toBe(code === 'unavailable' || code === 'full' ? '5' : undefined);
+  });
+
+  it('hands tenant, partial mode, time limit and lookback on', async () => {
+    let seen: Partial<QueryRequest> = {};
+    const get = await open(async (_kind, message) => {
+      seen = message as QueryRequest;
+      return matrix(0, 1);
+    });
+    await get(`${RANGE}&timeout=3&lookback_delta=1m&partial_response=false`, {
+      headers: { 'x-scope-orgid': 'team' },
+    });
+    expect(seen).toMatchObject({
+      tenant: 'team',
+      partialResponse: false,
+      timeoutMs: 3000,
+      lookbackMs: 60_000,
+      stepMs: 1000,
+    });
+    await get(RANGE);
+    expect(seen).toMatchObject({ tenant: 'default-tenant' });
+    expect('partialResponse' in seen || 'timeoutMs' in seen || 'lookbackMs' in seen).toBe(false);
+  });
+
+  it('marks an answer that lacks a partition, and keeps it out of caches', async () => {
+    const get = await open(async () => matrix(1, 2, { partial: true }));
+    const { headers } = await get(RANGE);
+    expect([headers['x-skein-partial'], headers['cache-control']]).toEqual(['true', 'no-store']);
+    const whole = await (await open(async () => matrix(1, 2)))(RANGE);
+    expect([whole.headers['x-skein-partial'], whole.headers['cache-control']]).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('shows statistics when asked', async () => {
+    const get = await open(async () => matrix(1, 2));
+    expect(json(await get(`${RANGE}&stats=all`))).toMatchObject({
+      data: {
+        stats: {
+          timings: { evalTotalTime: 0.002, execQueueTime: 0.001, execTotalTime: 0.003 },
+          samples: { totalQueryableSamples: 5, samplesRead: 5, peakSamples: 3 },
+        },
+      },
+    });
+    expect(json(await get(`${RANGE}&stats=1`))).toHaveProperty('warnings');
+  });
+
+  it('sends a large answer in pieces, packed and unpacked, and goes on when the client leaves in the middle', async () => {
+    const get = await open(async () => matrix(1000, 300));
+    const plain = await get(RANGE);
+    expect(plain.headers['content-length']).toBeUndefined();
+    expect((json(plain) as { data: { result: unknown[] } }).data.result).toHaveLength(1000);
+    const packed = await get(RANGE, { headers: { 'accept-encoding': 'gzip' } });
+    expect(packed.headers['content-encoding']).toBe('gzip');
+    expect(gunzipSync(packed.body).equals(plain.body)).toBe(true);
+    for (const encoding of ['identity', 'gzip']) {
+      const client = new AbortController();
+      const half = get(RANGE, { signal: client.signal, headers: { 'accept-encoding': encoding } });
+      setTimeout(() => client.abort(), 5);
+      await half.catch(() => {});
+    }
+    expect((await get(RANGE)).body.equals(plain.body)).toBe(true);
+  });
+
+  it('writes series and metadata whose names JavaScript objects treat specially', async () => {
+    const get = await open(async (kind) =>
+      kind === 'metadata'
+        ? {
+            rows: [{ metric: '__proto__', metadata: { type: 'gauge', help: 'h', unit: '' } }],
+            warnings: [],
+            partial: false,
+          }
+        : { rows: [['__name__', 'm', '__proto__', 'x', '10', 'y', '9', 'z']], warnings: [], partial: false },
+    );
+    expect((await get('/series?match[]=m')).body.toString()).toBe(
+      '{"status":"success","data":[{"__name__":"m","__proto__":"x","10":"y","9":"z"}]}',
+    );
+    expect((await get('/metadata')).body.toString()).toBe(
+      '{"status":"success","data":{"__proto__":[{"type":"gauge","help":"h","unit":""}]}}',
+    );
+  });
+
+  it('takes forms up to 10 MiB, announced or not', async () => {
+    const get = await open(async () => matrix(0, 1));
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const small = 'query=m&start=0&end=1&step=1';
+    for (const more of [{}, { 'transfer-encoding': 'chunked' }]) {
+      const post = { method: 'POST', headers: { ...headers, ...more } };
+      expect((await get('/query_range', { ...post, body: small })).status).toBe(200);
+      const large = await get('/query_range', {
+        ...post,
+        body: `${small}&x=${'x'.repeat(11 * 1024 * 1024)}`,
+      });
+      expect([large.status, (json(large) as { error: string }).error]).toEqual([
+        400,
+        expect.stringContaining('POST too large'),
+      ]);
+    }
+  });
+});
