@@ -169,7 +169,7 @@ export const SETTINGS: {
     user: text('', 'NATS user.'),
     password: text('', 'NATS password.', { secret: true }),
     token: text('', 'NATS token.', { secret: true }),
-    log_bytes_max: bytes('16GiB', 'Bytes one partition log may hold before writes are refused with 503.', {
+    log_bytes_max: bytes('4GiB', 'Bytes one partition log may hold before writes are refused with 503.', {
       min: '16MiB',
     }),
     lease_ttl: duration(

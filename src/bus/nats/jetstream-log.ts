@@ -1,7 +1,7 @@
 // The durable logs on JetStream: one stream per partition (file storage, R replicas, discard new, no age limit). Streams are
 // only ever created by `create`; a stream that is missing later is an error, never a new empty log.
 
-import { DomainError } from '../../model/errors.ts';
+import { asDomainError, DomainError } from '../../model/errors.ts';
 import { type Clock, sleep } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { DurableLog, DurableLogs, LogMessage } from '../durable-log.ts';
@@ -59,6 +59,14 @@ export async function openJetstreamLogs(options: JetstreamLogsOptions): Promise<
         max_age: 0,
         allow_direct: true,
         duplicate_window: nanoseconds(duplicateWindowMs),
+      }).catch((error: unknown) => {
+        const failure = asDomainError(error);
+        if (failure.code !== 'full') throw failure;
+        throw new DomainError(
+          'config',
+          `cannot create the log of partition ${partition}: ${failure.message}; JetStream reserves ${options.bytesMax} bytes for each of ${options.replicas} copies: lower nats.log_bytes_max, or give the servers more room (max_file_store)`,
+          { cause: failure },
+        );
       }),
     async open(partition) {
       const stream = streamOf(partition);
