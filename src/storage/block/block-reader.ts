@@ -24,6 +24,10 @@ const CACHED_LISTS_MAX = 64;
 /** Above this many bytes of postings per selected series, label values come from series entries instead. */
 const SERIES_COST_BYTES = 512;
 
+/** Labels of a block whose values are remembered, and the most values of one: about 1 MB for each block at worst. */
+const KNOWN_LABELS_MAX = 8;
+const KNOWN_VALUES_MAX = 2000;
+
 /** Caches shared by all blocks of a process. */
 export interface BlockCaches {
   readonly pages: ByteCache<Uint8Array>;
@@ -84,6 +88,8 @@ export class BlockReader {
   private readonly pause: Pause;
   private readonly chunks: ChunkStore;
   private headerUnderWay: Promise<IndexHeader> | undefined;
+  /** All values of labels that were asked for without matchers. */
+  private readonly knownValues = new Map<string, readonly string[]>();
 
   constructor(meta: BlockMeta, files: BlockFiles, caches: BlockCaches, pause: Pause) {
     this.meta = meta;
@@ -131,6 +137,8 @@ export class BlockReader {
     matchers: readonly CompiledMatcher[] = [],
     options: BlockReadOptions = {},
   ): Promise<readonly string[]> {
+    const known = matchers.length === 0 ? this.knownValues.get(name) : undefined;
+    if (known !== undefined) return known;
     const header = await this.header(options.signal);
     const entries = header.entriesOf(name);
     if (entries === undefined || name === '') return [];
@@ -143,6 +151,7 @@ export class BlockReader {
       wanted.push(entry);
       values.push(value);
     }
+    if (matchers.length === 0) this.rememberValues(name, values);
     if (own.length === matchers.length || wanted.length === 0) return values;
     const refs = await this.postings(matchers, header, options.signal);
     if (refs.length === 0) return [];
@@ -150,6 +159,14 @@ export class BlockReader {
     if (span > refs.length * SERIES_COST_BYTES) return this.valuesFromSeries(name, matchers, options);
     const lists = await this.readLists(header, wanted, options.signal);
     return values.filter((_, i) => meets(lists[i]!, refs));
+  }
+
+  // Dashboards ask for the values of a few labels again and again.
+  private rememberValues(name: string, values: readonly string[]): void {
+    if (values.length > KNOWN_VALUES_MAX) return;
+    if (this.knownValues.size >= KNOWN_LABELS_MAX)
+      this.knownValues.delete(this.knownValues.keys().next().value as string);
+    this.knownValues.set(name, values);
   }
 
   /** Number of series that match; reads postings only. */

@@ -4,6 +4,7 @@
 import type { CompiledMatcher } from '../../codec/regex.ts';
 import { DomainError } from '../../model/errors.ts';
 import { compareLabels, type Labels } from '../../model/labels.ts';
+import { mergeSorted } from '../../model/merge-sorted.ts';
 import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
 import { compareText } from '../../model/text.ts';
 import type { BlockMeta } from './block-meta.ts';
@@ -94,7 +95,7 @@ export class BlockSet {
     start: number,
     end: number,
     options: BlockReadOptions = {},
-  ): Promise<string[]> {
+  ): Promise<readonly string[]> {
     return this.gather(start, end, (reader) => reader.labelNames(matchers, options));
   }
 
@@ -105,7 +106,7 @@ export class BlockSet {
     start: number,
     end: number,
     options: BlockReadOptions = {},
-  ): Promise<string[]> {
+  ): Promise<readonly string[]> {
     return this.gather(start, end, (reader) => reader.labelValues(name, matchers, options));
   }
 
@@ -113,14 +114,12 @@ export class BlockSet {
     start: number,
     end: number,
     ask: (reader: BlockReader) => Promise<readonly string[]>,
-  ): Promise<string[]> {
+  ): Promise<readonly string[]> {
     const members = this.membersWithin(start, end);
     const release = this.hold(members);
     try {
       const answers = await Promise.all(members.map((member) => ask(member.reader)));
-      const distinct = new Set<string>();
-      for (const answer of answers) for (const text of answer) distinct.add(text);
-      return [...distinct].sort(compareText);
+      return mergeSorted(answers, compareText);
     } finally {
       await release();
     }
