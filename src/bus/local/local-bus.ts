@@ -193,11 +193,13 @@ function openExchange(
   const responder = new AbortController();
   const undo: (() => void)[] = [];
   let answering = true;
+  let over = false;
   const gone = (reason: string): DomainError =>
     new DomainError('canceled', `cannot send to ${subject}: ${reason}`);
   const queue = createFrameQueue({
     onTake: (bytes) => gate.credit(bytes),
     onOver() {
+      over = true;
       for (const run of undo) run();
       if (answering) {
         const reason = gone('the requester is gone');
@@ -239,7 +241,9 @@ function openExchange(
       endpoint.underWay.set(answered, queue.fail);
     },
     next: queue.next,
-    cancel: () => queue.fail(gone('the requester left')),
+    cancel() {
+      if (!over) queue.fail(gone('the requester left'));
+    },
     fail: queue.fail,
   };
 }
