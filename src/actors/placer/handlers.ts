@@ -3,7 +3,7 @@
 import { encodeEnvelope } from '../../codec/envelope.ts';
 import { errorText } from '../../model/errors.ts';
 import { sleep } from '../../platform/clock.ts';
-import { rankMembers } from '../../storage/placement.ts';
+import { placePartitions } from '../../storage/placement.ts';
 import type { ActorContext } from '../actor.ts';
 import { memberFacts, type PlacerMessages, type PlacerState } from './state.ts';
 
@@ -16,8 +16,8 @@ const SURPLUS_GRACE_MS = 3000;
 export async function onPlace(state: PlacerState, _message: undefined, context: Context): Promise<undefined> {
   const candidates = state.members.filter((member) => member.accepting && member.roles.includes('shard'));
   const wanted = new Set<number>();
-  for (let partition = 0; partition < context.cluster.partitions; partition++)
-    if (rankMembers(partition, candidates, 1)[0]?.id === context.identity.id) wanted.add(partition);
+  for (const [partition, [owner]] of placePartitions(context.cluster.partitions, candidates, 1).entries())
+    if (owner?.id === context.identity.id) wanted.add(partition);
   for (const partition of wanted)
     if (!state.shards.has(partition)) await startShard(state, partition, context);
   const now = context.clock.monotonic();
