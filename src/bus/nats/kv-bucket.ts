@@ -3,6 +3,7 @@
 // and leave a marker when they expire, so that followers hear of it.
 
 import { asDomainError, DomainError } from '../../model/errors.ts';
+import { sleep } from '../../platform/clock.ts';
 import type { DirectoryEntry } from '../directory.ts';
 import { Consumer, type StreamMessage } from './consumer.ts';
 import {
@@ -39,6 +40,7 @@ const writeTimeoutMs = 3_000;
 const markerTtlMs = 60_000;
 const duplicateWindowMs = 30_000;
 const listTimeoutMs = 10_000;
+const listRetryMs = 50;
 const empty = new Uint8Array(0);
 
 /** Writes a key and resolves with its new revision. Errors: `conflict`, `unavailable`. */
@@ -167,10 +169,25 @@ export async function followOnce(
   }
 }
 
-/** All entries of a bucket as its leader has them. */
+/** All entries of a bucket as its leader has them. Errors: `unavailable`, at once when there is no connection. */
 export async function snapshot(bucket: Bucket): Promise<DirectoryEntry[]> {
+  const { clock, link } = bucket.context;
+  const end = clock.monotonic() + listTimeoutMs;
+  for (;;) {
+    try {
+      return await snapshotOnce(bucket, end - clock.monotonic());
+    } catch (error) {
+      // The server we talk to may not have heard yet of a consumer that was just made elsewhere, and says 503.
+      const isPassing = asDomainError(error).code === 'unavailable' && link.connected();
+      if (!isPassing || clock.monotonic() + listRetryMs >= end) throw error;
+      await sleep(clock, listRetryMs);
+    }
+  }
+}
+
+async function snapshotOnce(bucket: Bucket, timeoutMs: number): Promise<DirectoryEntry[]> {
   const aborter = new AbortController();
-  const cancelTimer = bucket.context.clock.after(listTimeoutMs, () => aborter.abort());
+  const cancelTimer = bucket.context.clock.after(timeoutMs, () => aborter.abort());
   let found: DirectoryEntry[] | undefined;
   try {
     await followOnce(bucket, aborter.signal, (entries) => {
