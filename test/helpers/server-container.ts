@@ -1,17 +1,32 @@
 // One server as a container, for machines with a Docker engine and no installed binaries. Ports are bound to the same numbers
 // outside as inside, so that a restart keeps them; containers share one network per test process and find each other by name.
+// The network goes with the last of them, so that nothing stays behind where testcontainers' reaper is switched off.
 
 import { GenericContainer, getContainerRuntimeClient, Network, type StartedNetwork } from 'testcontainers';
 import { type Launch, type Place, type Server, waitReady } from './server-process.ts';
 
 let network: Promise<StartedNetwork> | undefined;
+let networkUsers = 0;
+
+function joinNetwork(): Promise<StartedNetwork> {
+  networkUsers++;
+  network ??= new Network().start();
+  return network;
+}
+
+async function leaveNetwork(): Promise<void> {
+  networkUsers--;
+  if (networkUsers > 0) return;
+  const left = network;
+  network = undefined;
+  await (await left)?.stop();
+}
 
 /** Starts an image with a launch's arguments and files. */
 export async function startContainer(image: string, launch: Launch): Promise<Server> {
   const place: Place = { folder: '/skein', host: '0.0.0.0' };
-  network ??= new Network().start();
   const started = await new GenericContainer(image)
-    .withNetwork(await network)
+    .withNetwork(await joinNetwork())
     .withNetworkAliases(launch.name)
     .withUser('0')
     .withEnvironment({ ...launch.environment })
@@ -49,6 +64,7 @@ export async function startContainer(image: string, launch: Launch): Promise<Ser
     output: () => `docker logs ${started.getId()}`,
     dispose: async () => {
       await started.stop({ remove: true, removeVolumes: true, timeout: 1_000 });
+      await leaveNetwork();
     },
   };
 }
