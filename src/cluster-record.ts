@@ -6,10 +6,13 @@ import type { DurableLogs } from './bus/durable-log.ts';
 import { CLUSTER_KEY } from './bus/subjects.ts';
 import { decodeEnvelope, encodeEnvelope } from './codec/envelope.ts';
 import { asDomainError } from './model/errors.ts';
+import { type Random, randomHex } from './platform/random.ts';
 
 /** What never changes by itself. */
 export interface ClusterRecord {
   readonly version: 1;
+  /** Random name of this making of the cluster: what a data folder keeps of another one is of no use here. */
+  readonly id: string;
   readonly partitions: number;
 }
 
@@ -18,6 +21,7 @@ export async function joinCluster(
   directory: Directory,
   logs: DurableLogs,
   partitions: number,
+  random: Random,
 ): Promise<ClusterRecord> {
   for (;;) {
     const entry = await directory.read(CLUSTER_KEY);
@@ -26,7 +30,7 @@ export async function joinCluster(
     try {
       await directory.write(
         CLUSTER_KEY,
-        encodeEnvelope({ version: 1, partitions } satisfies ClusterRecord),
+        encodeEnvelope({ version: 1, id: randomHex(random, 8), partitions } satisfies ClusterRecord),
         0,
       );
     } catch (error) {

@@ -59,6 +59,7 @@ export async function openWorld(
     links.directory,
     links.logs,
     embedded ? config.embedded.partitions : config.cluster.partitions,
+    random,
   );
   const identity: ProcessIdentity = {
     id: randomHex(random, 6),
@@ -66,7 +67,7 @@ export async function openWorld(
     version,
     address,
   };
-  const cluster = { prefix: config.cluster.name, partitions: record.partitions };
+  const cluster = { id: record.id, prefix: config.cluster.name, partitions: record.partitions };
   const objects = await openObjects(config, disk, clock, log);
   const world: World = {
     identity,

@@ -24,6 +24,8 @@ export interface ProcessIdentity {
 
 /** The cluster's fixed facts, from its record. */
 export interface ClusterFacts {
+  /** Random name of this making of the cluster. */
+  readonly id: string;
   /** Subject prefix; also the cluster's name. */
   readonly prefix: string;
   /** Number of partitions, a power of two. */

@@ -3,8 +3,9 @@
 
 import { type ActorDefinition, defineActor } from '../actor.ts';
 import { onHandover, onStatus, onTick } from './handlers.ts';
+import { closeShard, openShard } from './life.ts';
 import type { ShardMessages } from './messages.ts';
-import { closeShard, openShard, type ShardConfig, type ShardState } from './state.ts';
+import type { ShardConfig, ShardState } from './state.ts';
 
 /** The shard as a table. */
 export const shard: ActorDefinition<ShardConfig, ShardState, ShardMessages> = defineActor({

@@ -20,6 +20,8 @@ const PREFIX_BYTES = 16;
 const READ_BYTES = 1024 * 1024;
 
 interface Header {
+  /** Id of the cluster whose log this is about. */
+  readonly cluster: string;
   readonly applied: number;
   readonly frameLog: PackedFrameLog;
   readonly ledger: LedgerFacts;
@@ -95,6 +97,7 @@ export async function writeShardSnapshot(state: ShardState, context: ShardContex
 async function writeAll(state: ShardState, file: DiskFile): Promise<void> {
   const stores = [...state.tenants.values()];
   const header: Header = {
+    cluster: state.place.world.cluster.id,
     applied: state.applied,
     frameLog: packRefs(state.frameLog.facts()),
     ledger: state.ledger.facts(),
@@ -160,6 +163,8 @@ export async function readShardSnapshot(
 async function restore(state: ShardState, bounds: LogBounds, file: DiskFile): Promise<void> {
   const pieces = new PieceReader(file, state.partition);
   const header = await pieces.header();
+  if (header.cluster !== state.place.world.cluster.id)
+    throw new DomainError('corrupt', `it is of another cluster (${header.cluster})`);
   if (header.applied + 1 < bounds.first || header.applied > bounds.last)
     throw new DomainError(
       'corrupt',

@@ -1,0 +1,121 @@
+// The life of a shard: open (snapshot, blocks, replay to the tail), follow the log, close.
+
+import { replicaKey } from '../../bus/subjects.ts';
+import { encodeEnvelope } from '../../codec/envelope.ts';
+import { FrameLog } from '../../codec/frame-log.ts';
+import { asDomainError, DomainError, errorText } from '../../model/errors.ts';
+import { sleep } from '../../platform/clock.ts';
+import { applyBatch } from './apply.ts';
+import { adoptBlocks, findBlocks, noteFound } from './blocks.ts';
+import { LogLedger } from './ledger.ts';
+import { shardMetrics } from './metrics.ts';
+import { ReadLock } from './read-lock.ts';
+import { serveShard } from './serve.ts';
+import { readShardSnapshot, writeShardSnapshot } from './snapshot.ts';
+import { replicaFacts, type ShardConfig, type ShardContext, type ShardState, tenantStore } from './state.ts';
+
+/** Loads the snapshot and the list of blocks, replays the log to its tail, then begins to answer. */
+export async function openShard(
+  { config, partition, caches }: ShardConfig,
+  context: ShardContext,
+): Promise<ShardState> {
+  context.become('replaying');
+  const log = await context.logs.open(partition);
+  const bounds = await log.bounds();
+  const state: ShardState = {
+    config,
+    partition,
+    log,
+    place: { config, partition, caches, world: context, yieldNow: () => sleep(context.clock, 0) },
+    tenants: new Map(),
+    frameLog: new FrameLog(),
+    ledger: new LogLedger(),
+    applied: bounds.first - 1,
+    unsavedBytes: 0,
+    savedAt: context.clock.monotonic(),
+    tail: bounds.last,
+    lease: undefined,
+    replacedBy: undefined,
+    damage: [],
+    lock: new ReadLock(),
+    metrics: shardMetrics(context.metrics),
+    service: undefined,
+    announcement: undefined,
+    following: Promise.resolve(),
+    pause: undefined,
+    stalled: undefined,
+  };
+  await readShardSnapshot(state, bounds, context);
+  for (const [tenant, metas] of await findBlocks(state.place)) {
+    const store = tenantStore(state, tenant);
+    noteFound(store, await adoptBlocks(state.place, store, metas), state.frameLog, state.applied);
+  }
+  const began = context.clock.monotonic();
+  const from = state.applied + 1;
+  await replay(state, bounds.last, context);
+  context.log.info('partition is complete', {
+    partition,
+    from,
+    to: state.applied,
+    tenants: state.tenants.size,
+    replayMs: Math.round(context.clock.monotonic() - began),
+  });
+  state.service = await serveShard(state, context);
+  state.announcement = await context.directory.announce(
+    replicaKey(partition, context.identity.id),
+    encodeEnvelope(replicaFacts(state, 'ready', context)),
+    config.nats.lease_ttl,
+  );
+  context.become('ready');
+  return state;
+}
+
+// Follows the log for good and resolves once `last` is applied.
+async function replay(state: ShardState, last: number, context: ShardContext): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    if (state.applied >= last) resolve();
+    state.following = follow(state, context, () => {
+      if (state.applied >= last) resolve();
+    }).catch((error) => {
+      if (context.stopping.aborted) return reject(new DomainError('canceled', 'stopping'));
+      state.stalled = errorText(error);
+      state.damage.push(
+        `log of partition ${state.partition} cannot be read after message ${state.applied}: ${state.stalled}`,
+      );
+      state.metrics.damage.add(1, { partition: String(state.partition) });
+      context.log.error('cannot follow the log', {
+        partition: state.partition,
+        applied: state.applied,
+        error: state.stalled,
+      });
+      const failure = asDomainError(error);
+      // Before the tail this opening fails (and is tried again); later the shard goes on answering, with a warning.
+      reject(failure);
+    });
+  });
+}
+
+async function follow(state: ShardState, context: ShardContext, onApplied: () => void): Promise<void> {
+  for await (const batch of state.log.read(state.applied + 1, context.stopping)) {
+    await state.pause;
+    applyBatch(state, batch, context);
+    onApplied();
+  }
+}
+
+/** Stops answering, saves the head so that the next start need not replay, gives the lease up. */
+export async function closeShard(state: ShardState, context: ShardContext): Promise<void> {
+  await state.service?.stop();
+  await state.following;
+  try {
+    await writeShardSnapshot(state, context);
+  } catch (error) {
+    context.log.warn('no snapshot at the stop: the next start replays more of the log', {
+      partition: state.partition,
+      error: errorText(error),
+    });
+  }
+  await state.announcement?.withdraw();
+  await state.lease?.release();
+  for (const store of state.tenants.values()) await store.close();
+}
