@@ -42,8 +42,8 @@ export interface EngineOptions {
   readonly limits: QueryLimits;
   /** Features of the parser that are off by default. */
   readonly features?: ParseOptions;
-  /** Prometheus's promql-delayed-name-removal, as far as notes show it: those on classic histograms name the metric. */
-  readonly namesInNotes?: boolean;
+  /** Prometheus's promql-delayed-name-removal: metric names go when the query is done (name-note.ts). */
+  readonly delayedNames?: boolean;
   readonly source?: SeriesSource;
   readonly fragments?: FragmentRunner;
   /** For limit_ratio alone, which loads one of its own without it. */
@@ -99,7 +99,7 @@ export function createEngine(options: EngineOptions): Engine {
         budget,
         annotations,
         lookbackMs: query.lookbackMs ?? options.lookbackMs,
-        namesInNotes: options.namesInNotes ?? false,
+        delayedNames: options.delayedNames ?? false,
         ...(source === undefined ? {} : { source }),
         ...(fragments === undefined ? {} : { fragments }),
         ...(hasher === undefined ? {} : { hasher }),

@@ -10,7 +10,7 @@ export function makeTestEngine(source: SeriesSource): Engine {
   return createEngine({
     ...PROMQLTEST_SETTINGS,
     features: ALL_PARSE_FEATURES,
-    namesInNotes: true,
+    delayedNames: true,
     limits: { samplesMax: 1_000_000, seriesMax: 100_000, memoryBytesMax: 256 * 1024 * 1024 },
     source,
   });

@@ -20,6 +20,7 @@ import {
   warn,
 } from './aggregation.ts';
 import { GroupTable } from './grouping.ts';
+import { hasNameNote } from './name-note.ts';
 import { decodeSeries, encodeSeries, RowList } from './row-list.ts';
 
 /** The best series of one group: per step a binary heap with the worst candidate at its root. */
@@ -287,7 +288,7 @@ const encoder = new TextEncoder();
  */
 export function sampleOffset(hasher: Hasher, labels: Labels): number {
   const bytes: number[] = [];
-  for (const text of labels) {
+  for (const text of hasNameNote(labels) ? labels.slice(2) : labels) {
     const encoded = encoder.encode(text);
     const { length } = encoded;
     if (length < 255) bytes.push(length);

@@ -34,7 +34,7 @@ export interface ExecOptions {
   readonly budget: QueryBudget;
   readonly annotations: Annotations;
   readonly lookbackMs: number;
-  readonly namesInNotes?: boolean;
+  readonly delayedNames?: boolean;
   readonly hasher?: Hasher;
 }
 

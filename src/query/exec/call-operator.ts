@@ -26,7 +26,7 @@ export async function* streamCall(
     throw new DomainError('execution', `cannot evaluate function ${node.func}: not supported`);
   const steps = stepCount(grid);
   const { annotations } = context;
-  const notes = { annotations, wheres: node.wheres, showNames: context.namesInNotes ?? false };
+  const notes = { annotations, wheres: node.wheres, showNames: context.delayedNames ?? false };
   const args = await otherArguments(node, grid, context);
   if (input === undefined) {
     yield applyVectorFunction(node.func, args, grid, notes);

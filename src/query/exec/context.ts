@@ -22,8 +22,8 @@ export interface ExecContext {
   readonly budget: QueryBudget;
   readonly annotations: Annotations;
   readonly lookbackMs: number;
-  /** Whether notes on classic histograms name the metric. */
-  readonly namesInNotes?: boolean;
+  /** Delayed name removal: series carry notes on their names (name-note.ts). */
+  readonly delayedNames?: boolean;
   /** Only limit_ratio needs it. */
   readonly hasher?: Hasher;
   /**

@@ -3,6 +3,7 @@
 
 import { type Labels, labelsDrop, labelValue, METRIC_NAME } from '../../model/labels.ts';
 import { compareText } from '../../model/text.ts';
+import { joinNameNotes, NAME_NOTE } from './name-note.ts';
 
 /** The grouping clause of an aggregation. */
 export interface Grouping {
@@ -17,6 +18,7 @@ export class GroupTable {
   readonly #names: readonly string[];
   readonly #dropped: ReadonlySet<string>;
   readonly #without: boolean;
+  readonly #byName: boolean;
   readonly #groups = new Map<string, number>();
   #lastKey: string | undefined;
   #lastGroup = 0;
@@ -24,19 +26,20 @@ export class GroupTable {
   constructor({ grouping, without }: Grouping) {
     this.#without = without;
     this.#names = [...new Set(grouping)].sort(compareText);
-    this.#dropped = new Set([...grouping, METRIC_NAME]);
+    this.#dropped = new Set([...grouping, METRIC_NAME, NAME_NOTE]);
+    this.#byName = !without && grouping.includes(METRIC_NAME);
   }
 
   /** The group of a series; a new one when it is the first of its kind. */
   groupOf(series: Labels): number {
     const key = this.#without ? keyWithout(series, this.#dropped) : keyBy(series, this.#names);
-    if (key === this.#lastKey) return this.#lastGroup;
-    let group = this.#groups.get(key);
+    let group = key === this.#lastKey ? this.#lastGroup : this.#groups.get(key);
     if (group === undefined) {
       group = this.labels.length;
       this.labels.push(this.#without ? labelsDrop(series, this.#dropped) : keepNames(series, this.#names));
       this.#groups.set(key, group);
     }
+    if (this.#byName) this.labels[group] = joinNameNotes(this.labels[group]!, series);
     this.#lastKey = key;
     this.#lastGroup = group;
     return group;

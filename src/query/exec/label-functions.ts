@@ -2,8 +2,9 @@
 
 import { type CompiledRegex, compileRegex } from '../../codec/regex.ts';
 import { DomainError } from '../../model/errors.ts';
-import { type Labels, labelsWith, labelValue } from '../../model/labels.ts';
+import { type Labels, labelsWith, labelValue, METRIC_NAME } from '../../model/labels.ts';
 import type { StepBatch } from '../source.ts';
+import { hasNameNote, noteNameKept } from './name-note.ts';
 import { mergeEqualSeries } from './step-batch.ts';
 
 /** label_replace's strings. */
@@ -24,7 +25,7 @@ export function replaceLabel(batch: StepBatch, replacement: LabelReplacement): S
     const value = labelValue(set, source);
     if (!filled.has(value)) filled.set(value, regex.expand(value, template));
     const result = filled.get(value);
-    return result === undefined ? set : labelsWith(set, target, result);
+    return result === undefined ? set : withLabel(set, target, result);
   });
   return relabelled(batch, labels);
 }
@@ -48,9 +49,15 @@ export function joinLabels(
   checkName(target, 'destination', 'label_join');
   const labels = batch.labels.map((set) => {
     const values = sources.map((source) => labelValue(set, source));
-    return labelsWith(set, target, values.join(separator));
+    return withLabel(set, target, values.join(separator));
   });
   return relabelled(batch, labels);
+}
+
+// A name that a function gives is kept.
+function withLabel(set: Labels, target: string, value: string): Labels {
+  const labels = labelsWith(set, target, value);
+  return target === METRIC_NAME && hasNameNote(labels) ? noteNameKept(labels) : labels;
 }
 
 function checkName(name: string, role: 'source' | 'destination', func: string): void {

@@ -5,6 +5,7 @@ import { compareLabels } from '../../model/labels.ts';
 import type { PlanNode, SubqueryNode } from '../plan/nodes.ts';
 import { type RawColumns, type StepRange, stepCount } from '../source.ts';
 import { checkGrid, collect, type ExecContext, release } from './context.ts';
+import { removeNames } from './delayed-names.ts';
 import { readRaw } from './fragment.ts';
 import { subqueryGrid } from './range-function.ts';
 import { streamRaw } from './remote.ts';
@@ -38,7 +39,8 @@ async function subqueryMatrix(
   checkGrid(inner, context.budget);
   const steps = stepCount(inner);
   const batches = await collect(context.stream(node.input, inner), steps, context.budget);
-  const { labels, values, present } = concatBatches(batches, steps);
+  const whole = concatBatches(batches, steps);
+  const { labels, values, present } = context.delayedNames === true ? removeNames(whole) : whole;
   const series: RawColumns[] = [];
   for (const [row, set] of labels.entries()) {
     const indexes: number[] = [];

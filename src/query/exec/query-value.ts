@@ -5,6 +5,7 @@ import { childrenOf, nodeType, type PlanNode } from '../plan/nodes.ts';
 import type { QueryValue } from '../result.ts';
 import { type StepBatch, type StepRange, stepCount } from '../source.ts';
 import { collect, type ExecContext } from './context.ts';
+import { removeNames } from './delayed-names.ts';
 import { readMatrix } from './matrix.ts';
 import { concatBatches, rowHasSteps, sameLabelsError, takeRows } from './step-batch.ts';
 
@@ -46,7 +47,8 @@ export async function rangeValue(node: PlanNode, grid: StepRange, context: ExecC
 
 async function wholeVector(node: PlanNode, grid: StepRange, context: ExecContext): Promise<StepBatch> {
   const steps = stepCount(grid);
-  return concatBatches(await collect(context.stream(node, grid), steps, context.budget), steps);
+  const batch = concatBatches(await collect(context.stream(node, grid), steps, context.budget), steps);
+  return context.delayedNames === true ? removeNames(batch) : batch;
 }
 
 const ORDERED: ReadonlySet<string> = new Set([

@@ -18,6 +18,7 @@ import type { RangeFunctionNode, RangeSelectNode, SubqueryNode } from '../plan/n
 import { type SeriesBatch, type StepBatch, type StepRange, stepCount } from '../source.ts';
 import { inform, warnQuantile } from './aggregation.ts';
 import { checkGrid, type ExecContext, lastStep } from './context.ts';
+import { noteName } from './name-note.ts';
 import { streamRaw } from './remote.ts';
 import { Rows } from './rows.ts';
 import { COLUMNS_START, readSeries } from './select.ts';
@@ -159,7 +160,7 @@ function evaluateSome(
     state.rows.open(labels.length - index);
     batch.read(index, scan.start, scan.end, state.columns);
     budget.samplesRead += state.columns.count;
-    const full = evaluate(state, labels[index]!);
+    const full = evaluate(state, notedLabels(state, labels[index]!));
     if (full !== undefined) return full;
   }
   return state.rows.take();
@@ -180,12 +181,16 @@ async function* overRaw(
       columns.values.set(values);
       columns.count = values.length;
       state.rows.open(series.length);
-      const full = evaluate(state, labels);
+      const full = evaluate(state, notedLabels(state, labels));
       if (full !== undefined) yield full;
     }
   }
   const rest = state.rows.take();
   if (rest !== undefined) yield rest;
+}
+
+function notedLabels(state: RowState, labels: Labels): Labels {
+  return state.context.delayedNames === true ? noteName(labels) : labels;
 }
 
 async function* overSubquery(

@@ -81,11 +81,16 @@ async function* remoteReplies(
   grid: StepRange,
   context: ExecContext,
 ): AsyncGenerator<FragmentReply> {
-  const { fragments, budget, annotations, lookbackMs } = context;
+  const { fragments, budget, annotations, lookbackMs, delayedNames } = context;
   if (fragments === undefined)
     throw new DomainError('internal', 'cannot run fragment: this process has no fragment runner');
   budget.check();
-  const fragment = encodeFragment({ grid, lookbackMs, node: node.fragment });
+  const fragment = encodeFragment({
+    grid,
+    lookbackMs,
+    node: node.fragment,
+    ...(delayedNames === true ? { delayedNames } : {}),
+  });
   for await (const reply of fragments.run(fragment, budget)) {
     if (reply.kind === 'notes') annotations.addAll(reply.notes);
     else if (reply.kind === 'statistics') {

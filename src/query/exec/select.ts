@@ -15,6 +15,7 @@ import {
   stepCount,
 } from '../source.ts';
 import { type ExecContext, lastStep } from './context.ts';
+import { noteName } from './name-note.ts';
 import { Rows } from './rows.ts';
 import { DistinctLabels, dropMetadataLabels } from './step-batch.ts';
 
@@ -93,7 +94,9 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
     job.offset = rows.offset;
     const found = smoothed ? smooth(columns, job) : selectInstants(columns, job, timestamps);
     if (found === 0) continue;
-    const labels = timestamps ? dropMetadataLabels(batch.labels[index]!) : batch.labels[index]!;
+    const own = batch.labels[index]!;
+    const noted = scan.context.delayedNames === true ? noteName(own) : own;
+    const labels = timestamps ? dropMetadataLabels(noted) : noted;
     distinct?.add(labels);
     if (rows.keep(labels)) return rows.take();
   }

@@ -3,6 +3,7 @@
 import { DomainError } from '../../model/errors.ts';
 import { type Labels, labelsKey, METRIC_NAME } from '../../model/labels.ts';
 import type { StepBatch } from '../source.ts';
+import { hasNameNote, noteNameToGo } from './name-note.ts';
 
 /** Bytes of one cell of a step batch: value and presence. */
 export const CELL_BYTES = 9;
@@ -53,8 +54,15 @@ export function takeRows(batch: StepBatch, rows: readonly number[]): StepBatch {
   return { labels, steps, values, present };
 }
 
-/** The labels without metric name, `__type__` and `__unit__`; the same array when it has none. */
+/** The labels without metric name, `__type__` and `__unit__` (same array when it has none), or with a note that it is to go. */
 export function dropMetadataLabels(labels: Labels): Labels {
+  return hasNameNote(labels)
+    ? noteNameToGo(labels.filter((_, i) => !isTypeOrUnit(labels[i - (i % 2)]!)))
+    : removeMetadataLabels(labels);
+}
+
+/** The labels without metric name, `__type__` and `__unit__`; the same array when it has none. */
+export function removeMetadataLabels(labels: Labels): Labels {
   for (let i = 0; i < labels.length; i += 2) {
     if (!isMetadata(labels[i]!)) continue;
     const kept: string[] = [];
@@ -66,7 +74,11 @@ export function dropMetadataLabels(labels: Labels): Labels {
 }
 
 function isMetadata(name: string): boolean {
-  return name === METRIC_NAME || name === '__type__' || name === '__unit__';
+  return name === METRIC_NAME || isTypeOrUnit(name);
+}
+
+function isTypeOrUnit(name: string): boolean {
+  return name === '__type__' || name === '__unit__';
 }
 
 /** The batch with metadata labels dropped from every series. */

@@ -14,7 +14,8 @@ import { isComparison } from '../kernels/elementwise.ts';
 import type { ArithmeticOperator, ComparisonOperator, VectorMatching } from '../parse/ast.ts';
 import { goQuote } from '../parse/go-text.ts';
 import { GroupTable } from './grouping.ts';
-import { dropMetadataLabels } from './step-batch.ts';
+import { hasNameNote } from './name-note.ts';
+import { removeMetadataLabels } from './step-batch.ts';
 
 /** An operation whose result has values of its own. */
 export interface PairOperation {
@@ -70,7 +71,7 @@ export function resultLabels(
   matching: VectorMatching,
   dropsName: boolean,
 ): Labels {
-  let labels = dropsName ? dropMetadataLabels(many) : many;
+  let labels = dropsName ? removeMetadataLabels(many) : many;
   if (matching.card === 'one-to-one') {
     const names = new Set(matching.labels);
     labels = matching.on ? labelsKeep(labels, names) : labelsDrop(labels, names);
@@ -115,7 +116,7 @@ const PLAIN_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 /** `{__name__="a", b="c"}`: a label set as Prometheus's error messages show it. */
 export function labelSetText(labels: Labels): string {
   const parts: string[] = [];
-  for (let i = 0; i < labels.length; i += 2) {
+  for (let i = hasNameNote(labels) ? 2 : 0; i < labels.length; i += 2) {
     const name = labels[i]!;
     parts.push(`${PLAIN_NAME.test(name) ? name : goQuote(name)}=${goQuote(labels[i + 1]!)}`);
   }

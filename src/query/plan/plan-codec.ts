@@ -16,6 +16,8 @@ export interface Fragment {
   readonly grid: StepRange;
   readonly lookbackMs: number;
   readonly node: PlanNode;
+  /** Delayed name removal. */
+  readonly delayedNames?: boolean;
 }
 
 /** Encodes a fragment; the result owns its memory. */
