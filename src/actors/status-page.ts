@@ -122,7 +122,7 @@ function verdict(facts: StatusFacts): string {
   const sentences: string[] = [];
   if (lost.length > 0)
     sentences.push(
-      `${named(lost)} of ${facts.partitions.length} ${lost.length === 1 ? 'has' : 'have'} no owner: what is written there waits in the log, and queries do not see it until a shard takes over.`,
+      `${ownerless(lost, facts.partitions.length)}: what is written there waits in the log, and queries do not see it until a shard takes over.`,
     );
   if (coming.length > 0)
     sentences.push(`${named(coming)} ${coming.length === 1 ? 'is' : 'are'} not ready yet.`);
@@ -134,6 +134,11 @@ function verdict(facts: StatusFacts): string {
     );
   const grade: Grade = lost.length > 0 ? 'bad' : coming.length > 0 ? 'warn' : 'ok';
   return `<div class="verdict ${grade}">${sentences.map((text) => `<p>${text}</p>`).join('')}</div>`;
+}
+
+function ownerless(lost: readonly number[], of: number): string {
+  if (lost.length === of && of > 1) return `None of the ${of} partitions has an owner`;
+  return `${named(lost)} of ${of} ${lost.length === 1 ? 'has' : 'have'} no owner`;
 }
 
 function named(partitions: readonly number[]): string {

@@ -49,12 +49,15 @@ export async function readStatus(
       return { ...facts, here: facts.id === world.identity.id };
     }),
     partitions,
-    actors: actors.map((actor) => ({
-      name: actor.name,
-      lifecycle: actor.lifecycle(),
-      waiting: actor.waiting(),
-      lastError: actor.lastError(),
-    })),
+    // A shard that handed its partition over is stopped and done.
+    actors: actors
+      .filter((actor) => actor.lifecycle() !== 'stopped')
+      .map((actor) => ({
+        name: actor.name,
+        lifecycle: actor.lifecycle(),
+        waiting: actor.waiting(),
+        lastError: actor.lastError(),
+      })),
   };
 }
 

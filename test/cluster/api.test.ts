@@ -122,13 +122,11 @@ await describeWithServers(['prometheus'], 'the HTTP API beside Prometheus', () =
   let skein: SkeinServer;
 
   beforeAll(async () => {
-    [prometheus, skein] = await Promise.all([
-      startPrometheus('global: {}\n', [
-        '--web.enable-remote-write-receiver',
-        '--enable-feature=exemplar-storage',
-      ]),
-      startSkein(),
+    prometheus = await startPrometheus('global: {}\n', [
+      '--web.enable-remote-write-receiver',
+      '--enable-feature=exemplar-storage',
     ]);
+    skein = await startSkein();
     for (const body of apiData(BASE))
       for (const { url } of [prometheus, skein]) {
         const response = await fetch(`${url}/api/v1/write`, {

@@ -37,13 +37,11 @@ await describeWithServers(['prometheus'], 'remote write beside Prometheus', () =
   let skein: SkeinServer;
 
   beforeAll(async () => {
-    [prometheus, skein] = await Promise.all([
-      startPrometheus('storage: { tsdb: { out_of_order_time_window: 1h } }\n', [
-        '--web.enable-remote-write-receiver',
-        '--enable-feature=exemplar-storage',
-      ]),
-      startSkein(),
+    prometheus = await startPrometheus('storage: { tsdb: { out_of_order_time_window: 1h } }\n', [
+      '--web.enable-remote-write-receiver',
+      '--enable-feature=exemplar-storage',
     ]);
+    skein = await startSkein();
   });
 
   afterAll(async () => {
