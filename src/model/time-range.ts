@@ -1,10 +1,4 @@
-// Algebra of half-open time ranges [start, end).
-
-/** Milliseconds since the epoch, `start` included, `end` excluded. */
-export interface TimeRange {
-  readonly start: number;
-  readonly end: number;
-}
+// Arithmetic on aligned time ranges.
 
 /** The largest multiple of `width` that is <= `time` (also for negative times). */
 export function alignDown(time: number, width: number): number {
