@@ -51,8 +51,10 @@ describe('the status page', () => {
 
   it('names few of many partitions', () => {
     const partitions = Array.from({ length: 20 }, (_, number) => partition(number, undefined));
+    expect(verdict(page({ partitions }))).toContain('None of the 20 partitions has an owner');
+    partitions[19] = partition(19, 'a');
     expect(verdict(page({ partitions }))).toContain(
-      'Partitions 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 10 more of 20',
+      'Partitions 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 9 more of 20 have no owner',
     );
   });
 
