@@ -11,10 +11,13 @@ const REMEMBERED_MAX = 20_000;
 const WHOLE_MAX = 1e15;
 const EIGHT_DIGITS = 1e8;
 const ZERO = 48;
+const NOTHING = Buffer.alloc(0);
 
 /** Memory that JSON is written to and taken out of piece by piece. */
 export class JsonBytes {
-  #bytes: Buffer;
+  #bytes: Buffer = NOTHING;
+  // Bytes to allocate when there is something to write again.
+  #next = 1024;
   #length = 0;
   readonly #pieceBytes: number;
   // JSON of texts: text i is #known[#starts[i]..#ends[i]).
@@ -27,7 +30,6 @@ export class JsonBytes {
   /** Pieces come in about `pieceBytes`. */
   constructor(pieceBytes: number) {
     this.#pieceBytes = pieceBytes;
-    this.#bytes = Buffer.allocUnsafeSlow(4096);
   }
 
   /** Whether a piece is ready to be taken. */
@@ -38,7 +40,8 @@ export class JsonBytes {
   /** What was written since the last call; the caller owns it. */
   take(): Uint8Array<ArrayBuffer> {
     const piece = this.#bytes.subarray(0, this.#length) as Buffer<ArrayBuffer>;
-    this.#bytes = Buffer.allocUnsafeSlow(this.#length < 4096 ? 4096 : this.#pieceBytes + 4096);
+    this.#next = Math.min(this.#length * 2, this.#pieceBytes) + 4096;
+    this.#bytes = NOTHING;
     this.#length = 0;
     return piece;
   }
@@ -180,9 +183,7 @@ export class JsonBytes {
   #reserve(extra: number): void {
     const needed = this.#length + extra;
     if (needed <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(
-      Math.max(needed, this.#bytes.length * 2, this.#length > 0 ? this.#pieceBytes + 4096 : 0),
-    );
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 4, this.#next));
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
   }

@@ -43,6 +43,46 @@ export function compileMatcher(matcher: Matcher): CompiledMatcher {
   return shape.prefix === '' ? base : { ...base, prefix: shape.prefix };
 }
 
+/** Compiled matchers an owner remembers, and verdicts of each: a few MB at worst. */
+const MATCHERS_MAX = 64;
+const VERDICTS_MAX = 2000;
+/** Longer patterns are compiled anew each time. */
+const REMEMBERED_PATTERN_MAX = 4096;
+
+/** Remembers compiled regular expressions, and what they said of each value: dashboards ask the same again and again. */
+export class MatcherCache {
+  readonly #compiled = new Map<string, CompiledMatcher>();
+
+  /** As compileMatcher. */
+  compile(matcher: Matcher): CompiledMatcher {
+    const { name, op, value } = matcher;
+    if (op === '=' || op === '!=' || value.length > REMEMBERED_PATTERN_MAX) return compileMatcher(matcher);
+    const key = `${op}${name}\xff${value}`;
+    let compiled = this.#compiled.get(key);
+    if (compiled === undefined) {
+      compiled = withVerdicts(compileMatcher(matcher));
+      if (this.#compiled.size >= MATCHERS_MAX)
+        this.#compiled.delete(this.#compiled.keys().next().value as string);
+      this.#compiled.set(key, compiled);
+    }
+    return compiled;
+  }
+}
+
+function withVerdicts(compiled: CompiledMatcher): CompiledMatcher {
+  if (compiled.literals !== undefined) return compiled;
+  const verdicts = new Map<string, boolean>();
+  const matches = (value: string): boolean => {
+    let verdict = verdicts.get(value);
+    if (verdict === undefined) {
+      verdict = compiled.matches(value);
+      if (verdicts.size < VERDICTS_MAX) verdicts.set(value, verdict);
+    }
+    return verdict;
+  };
+  return { ...compiled, matches };
+}
+
 /** A pattern compiled for label_replace: anchored at both ends, with capture groups. */
 export interface CompiledRegex {
   /** Whether the whole text matches. */

@@ -3,7 +3,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compileMatcher, compileRegex, PATTERN_LENGTH_MAX } from '../../src/codec/regex.ts';
+import { compileMatcher, compileRegex, MatcherCache, PATTERN_LENGTH_MAX } from '../../src/codec/regex.ts';
 import type { MatchOperator } from '../../src/model/matcher.ts';
 
 function compile(op: MatchOperator, value: string) {
@@ -132,4 +132,27 @@ describe('compileRegex', () => {
       expect(compileRegex(pattern).expand(text, template)).toBe(result);
     });
   }
+});
+
+describe('MatcherCache', () => {
+  it('gives what compileMatcher gives, again and again', () => {
+    const cache = new MatcherCache();
+    const values = ['', 'a', 'ab', 'b', 'shop-cart'];
+    for (const op of ['=', '!=', '=~', '!~'] as const)
+      for (const value of ['', 'a', 'a|b', 'a.*', '.*-[b-n].*', '.+'])
+        for (let round = 0; round < 2; round++) {
+          const matcher = { name: 'x', op, value };
+          const [cached, fresh] = [cache.compile(matcher), compileMatcher(matcher)];
+          expect(values.map((one) => cached.matches(one))).toEqual(values.map((one) => fresh.matches(one)));
+          expect([cached.matchesEmpty, cached.literals]).toEqual([fresh.matchesEmpty, fresh.literals]);
+        }
+    expect(cache.compile({ name: 'x', op: '=~', value: 'a.*' })).toBe(
+      cache.compile({ name: 'x', op: '=~', value: 'a.*' }),
+    );
+  });
+
+  it('still refuses what is no pattern', () => {
+    const bad = { name: 'x', op: '=~', value: '(' } as const;
+    expect(() => new MatcherCache().compile(bad)).toThrow('error parsing regexp');
+  });
 });

@@ -1,7 +1,6 @@
 // What the metadata endpoints ask of a shard: label names, values of a label, and series, over head and blocks, sorted.
 
 import type { SeriesQuery } from '../../bus/contract.ts';
-import { compileMatcher } from '../../codec/regex.ts';
 import { compareLabels, type Labels } from '../../model/labels.ts';
 import { mergeSorted } from '../../model/merge-sorted.ts';
 import { compareText } from '../../model/text.ts';
@@ -10,14 +9,15 @@ import type { TenantStore } from './tenant-store.ts';
 
 /** Label names or values of a label, in UTF-8 order, each once. */
 export async function listTexts(
-  { head, blocks }: TenantStore,
+  store: TenantStore,
   query: SeriesQuery,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  const { head, blocks } = store;
   const { start, end, limit, what, name } = query;
   const lists: (readonly string[])[] = [];
   for (const set of setsOf(query)) {
-    const matchers = set.map(compileMatcher);
+    const matchers = set.map((matcher) => store.matchers.compile(matcher));
     if (what === 'names') {
       lists.push(head.labelNames(matchers, start, end, limit));
       lists.push(await blocks.labelNames(matchers, start, end, { signal }));
@@ -32,14 +32,15 @@ export async function listTexts(
 
 /** Label sets of series that one of the matcher sets accepts, in label order, each once. */
 export async function listSeries(
-  { head, blocks }: TenantStore,
+  store: TenantStore,
   query: SeriesQuery,
   signal: AbortSignal,
 ): Promise<readonly Labels[]> {
+  const { head, blocks } = store;
   const { start, end, limit } = query;
   const lists: (readonly Labels[])[] = [];
   for (const set of setsOf(query)) {
-    const matchers = set.map(compileMatcher);
+    const matchers = set.map((matcher) => store.matchers.compile(matcher));
     const selected = new HeadSelection(head, matchers, start, end);
     const selection = await blocks.select(matchers, start, end, { signal });
     for (const labels of selection.labels) selected.take(labels);

@@ -1,6 +1,6 @@
 // A query's view of one tenant: series of the head and of the blocks, one series where both have it.
 
-import { type CompiledMatcher, compileMatcher } from '../../codec/regex.ts';
+import type { CompiledMatcher, MatcherCache } from '../../codec/regex.ts';
 import type { Labels } from '../../model/labels.ts';
 import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
 import type { QueryBudget } from '../../query/budget.ts';
@@ -13,21 +13,24 @@ import { NO_REF } from '../../storage/head/series-index.ts';
 const SERIES_PER_BATCH = 512;
 
 /** Reads head and blocks. The head must not be truncated while a selection is being read. */
-export function headAndBlocks(head: Head, blocks: BlockSet): SeriesSource {
+export function headAndBlocks(head: Head, blocks: BlockSet, cache: MatcherCache): SeriesSource {
   return {
-    select: (request, budget) =>
-      blocks.within(request.start, request.end).length === 0
-        ? selectHead(head, request, budget)
-        : selectBoth(head, blocks, request, budget),
+    select(request, budget) {
+      const matchers = request.matchers.map((matcher) => cache.compile(matcher));
+      return blocks.within(request.start, request.end).length === 0
+        ? selectHead(head, matchers, request, budget)
+        : selectBoth(head, blocks, matchers, request, budget);
+    },
   };
 }
 
 async function* selectHead(
   head: Head,
+  matchers: readonly CompiledMatcher[],
   request: SelectRequest,
   budget: QueryBudget,
 ): AsyncGenerator<SeriesBatch> {
-  const refs = head.select(request.matchers.map(compileMatcher), request.start, request.end);
+  const refs = head.select(matchers, request.start, request.end);
   budget.addSeries(refs.length);
   yield* headBatches(head, refs, budget);
 }
@@ -46,10 +49,10 @@ function* headBatches(head: Head, refs: Uint32Array, budget: QueryBudget): Gener
 async function* selectBoth(
   head: Head,
   blocks: BlockSet,
+  matchers: readonly CompiledMatcher[],
   request: SelectRequest,
   budget: QueryBudget,
 ): AsyncGenerator<SeriesBatch> {
-  const matchers = request.matchers.map(compileMatcher);
   const { start, end } = request;
   const selection = await blocks.select(matchers, start, end, {
     signal: budget.signal,

@@ -3,7 +3,7 @@
 import type { HeadStatistics } from '../../bus/contract.ts';
 import type { DecodedFrame } from '../../codec/frame.ts';
 import type { FrameLog, RefTable } from '../../codec/frame-log.ts';
-import { compileMatcher } from '../../codec/regex.ts';
+import { MatcherCache } from '../../codec/regex.ts';
 import type { Exemplar, MetricMetadata } from '../../model/exemplar.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
@@ -55,6 +55,7 @@ export class TenantStore {
   readonly tenant: string;
   readonly partition: number;
   readonly blocks: BlockSet = new BlockSet();
+  readonly matchers: MatcherCache = new MatcherCache();
   /** Cut passes whose blocks are in the bucket, oldest first. */
   coverage: Coverage[] = [];
   pass: CutPass | undefined;
@@ -94,7 +95,7 @@ export class TenantStore {
 
   /** Series over head and blocks. The caller keeps truncation away while it reads. */
   source(): SeriesSource {
-    return headAndBlocks(this.head, this.blocks);
+    return headAndBlocks(this.head, this.blocks, this.matchers);
   }
 
   /** Metadata of one metric, or of all with ''. */
@@ -109,7 +110,7 @@ export class TenantStore {
     end: number,
   ): readonly { labels: Labels; exemplars: readonly Exemplar[] }[] {
     return this.head.exemplars.select(
-      sets.map((set) => set.map(compileMatcher)),
+      sets.map((set) => set.map((matcher) => this.matchers.compile(matcher))),
       start,
       end,
     );

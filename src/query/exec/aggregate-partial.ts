@@ -90,6 +90,8 @@ export function decodeGroups(
   expectNumber(reader, reader.uvarint(), steps, 'steps');
   expectNumber(reader, reader.uvarint(), shape.columns, 'columns');
   const groups = reader.count(2);
+  const sent = new Float64Array(steps);
+  const scratch: Scratch = { sent, bytes: new Uint8Array(sent.buffer) };
   const cells = {
     seen: new Uint8Array(steps),
     columns: Array.from({ length: shape.columns }, () => new Float64Array(steps)),
@@ -97,7 +99,7 @@ export function decodeGroups(
   for (let group = 0; group < groups; group++) {
     const labels = readLabels(reader);
     const count = readPresence(reader, cells.seen);
-    for (const column of cells.columns) readColumn(reader, { column, seen: cells.seen, count });
+    for (const column of cells.columns) readColumn(reader, { column, seen: cells.seen, count }, scratch);
     take(labels, cells);
   }
   if (reader.left !== 0) throw reader.error(`${reader.left} bytes too many`);
@@ -127,14 +129,21 @@ function readPresence(reader: ByteReader, seen: Uint8Array): number {
   return count;
 }
 
+/** One column as it was sent, and the same memory as bytes. */
+interface Scratch {
+  readonly sent: Float64Array;
+  readonly bytes: Uint8Array;
+}
+
 function readColumn(
   reader: ByteReader,
   { column, seen, count }: { column: Float64Array; seen: Uint8Array; count: number },
+  { sent, bytes }: Scratch,
 ): void {
   if (count === 0) return;
   const form = reader.u8();
   if (form !== CONSTANT && form !== EACH) throw reader.error(`column of form ${form}`);
-  const sent = new Float64Array(reader.raw(8 * (form === CONSTANT ? 1 : count)).slice().buffer);
+  bytes.set(reader.raw(8 * (form === CONSTANT ? 1 : count)));
   let next = 0;
   for (let i = 0; i < seen.length; i++) {
     if (seen[i] === 0) continue;
