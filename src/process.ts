@@ -13,7 +13,7 @@ import { querier } from './actors/querier/querier.ts';
 import { receiverHandler } from './actors/receiver/http.ts';
 import type { ReceiverMessages } from './actors/receiver/messages.ts';
 import { receiver } from './actors/receiver/receiver.ts';
-import { type ActorRef, startActor } from './actors/runtime.ts';
+import { type ActorRef, launchActor, startActor } from './actors/runtime.ts';
 import type { ShardMessages } from './actors/shard/messages.ts';
 import { shard } from './actors/shard/shard.ts';
 import { readStatus, scrapeTargets } from './actors/status.ts';
@@ -107,11 +107,12 @@ async function startRoles(config: Config, open: OpenWorld, startedMs: number): P
   const placerActor = await startActor(
     placer,
     {
-      startShard: async (partition, within) => {
-        const actor = await startActor(shard, { config, partition, caches }, within, `shard-${partition}`);
-        shards.set(partition, actor);
-        return actor;
+      startShard: (partition, within) => {
+        const launched = launchActor(shard, { config, partition, caches }, within, `shard-${partition}`);
+        shards.set(partition, launched.actor);
+        return launched;
       },
+      onStopped: (partition) => shards.delete(partition),
       leaseTtlMs: config.nats.lease_ttl,
       roles: [...wanted],
       startedMs,
@@ -120,7 +121,10 @@ async function startRoles(config: Config, open: OpenWorld, startedMs: number): P
   );
   const receiverActor = wanted.has('receiver') ? await startActor(receiver, config, world) : undefined;
   const querierActor = wanted.has('querier') ? await startActor(querier, config, world) : undefined;
-  if (wanted.has('shard') && isEmbedded(config)) await placerActor.ask('place', undefined);
+  if (wanted.has('shard') && isEmbedded(config)) {
+    await placerActor.ask('place', undefined);
+    await placerActor.ask('settle', undefined);
+  }
   return {
     placer: placerActor,
     ...(receiverActor ? { receiver: receiverActor } : {}),

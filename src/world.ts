@@ -13,7 +13,7 @@ import { openJetstreamLogs } from './bus/nats/jetstream-log.ts';
 import { createNatsBus } from './bus/nats/nats-bus.ts';
 import { openNatsDirectory } from './bus/nats/nats-directory.ts';
 import { joinCluster } from './cluster-record.ts';
-import { DomainError } from './model/errors.ts';
+import { asDomainError, DomainError } from './model/errors.ts';
 import { realClock } from './platform/clock.ts';
 import type { Config } from './platform/config.ts';
 import { realDisk } from './platform/disk.ts';
@@ -36,6 +36,8 @@ interface Links {
   readonly directory: Directory;
   readonly close: () => Promise<void>;
 }
+
+const ID_FILE = 'process-id';
 
 /** Whether the configuration means one process without servers. */
 export function isEmbedded(config: Config): boolean {
@@ -62,7 +64,7 @@ export async function openWorld(
     random,
   );
   const identity: ProcessIdentity = {
-    id: randomHex(random, 6),
+    id: await processId(disk, random),
     zone: config.process.zone,
     version,
     address,
@@ -83,6 +85,19 @@ export async function openWorld(
     log: log.with({ process: identity.id }),
   };
   return { world, close: links.close };
+}
+
+// A process keeps its name with its data folder: started again, it gets the partitions whose snapshots it has.
+async function processId(disk: World['disk'], random: World['random']): Promise<string> {
+  const kept = await disk.readFile(ID_FILE).catch((error: unknown) => {
+    if (asDomainError(error).code === 'not_found') return undefined;
+    throw error;
+  });
+  const text = kept === undefined ? '' : Buffer.from(kept).toString('utf8').trim();
+  if (/^[0-9a-f]{12}$/.test(text)) return text;
+  const id = randomHex(random, 6);
+  await disk.writeFile(ID_FILE, Buffer.from(`${id}\n`));
+  return id;
 }
 
 async function localLinks(

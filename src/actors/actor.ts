@@ -53,7 +53,7 @@ export interface ActorContext<Messages extends MessageTypes> extends World {
   ask<K extends keyof Messages>(kind: K, message: Messages[K]['request']): Promise<Messages[K]['reply']>;
   /** Publishes the lifecycle. */
   become(lifecycle: Lifecycle): void;
-  /** Aborts when the actor is being stopped. */
+  /** Aborts when this life of the actor ends: it is being stopped, or it failed and will be opened anew. */
   readonly stopping: AbortSignal;
 }
 

@@ -37,9 +37,20 @@ export async function startActor<Config, State, Messages extends MessageTypes>(
   world: World,
   name: string = definition.role,
 ): Promise<ActorRef<Messages>> {
-  const actor = new RunningActor(definition, config, world, name);
-  await actor.start();
+  const { actor, started } = launchActor(definition, config, world, name);
+  await started;
   return actor;
+}
+
+/** As startActor, but the actor can be seen and stopped while it opens; `started` settles as startActor does. */
+export function launchActor<Config, State, Messages extends MessageTypes>(
+  definition: ActorDefinition<Config, State, Messages>,
+  config: Config,
+  world: World,
+  name: string = definition.role,
+): { readonly actor: ActorRef<Messages>; readonly started: Promise<void> } {
+  const actor = new RunningActor(definition, config, world, name);
+  return { actor, started: actor.start() };
 }
 
 class RunningActor<Config, State, Messages extends MessageTypes> implements ActorRef<Messages> {
@@ -50,6 +61,8 @@ class RunningActor<Config, State, Messages extends MessageTypes> implements Acto
   readonly #world: World;
   readonly #queue: Waiting<Messages>[] = [];
   readonly #stopping = new AbortController();
+  /** Aborts when the present life ends, by a failure or by the stop. */
+  #life = new AbortController();
   readonly #pendingTicks = new Set<string>();
   #state: { value: State } | undefined;
   #context: ActorContext<Messages> | undefined;
@@ -60,6 +73,7 @@ class RunningActor<Config, State, Messages extends MessageTypes> implements Acto
   #restartMs = RESTART_MS_FIRST;
   #idle: (() => void)[] = [];
   #supervision: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
 
   constructor(
     definition: ActorDefinition<Config, State, Messages>,
@@ -87,8 +101,11 @@ class RunningActor<Config, State, Messages extends MessageTypes> implements Acto
   }
 
   async start(): Promise<void> {
+    const opening = this.#open();
+    // A stop that comes in the middle waits for it.
+    this.#supervision = opening.catch(() => {});
     try {
-      await this.#open();
+      await opening;
     } catch (error) {
       const failure = asDomainError(error);
       if (failure.code === 'config' || this.#stopping.signal.aborted) throw failure;
@@ -117,10 +134,16 @@ class RunningActor<Config, State, Messages extends MessageTypes> implements Acto
     });
   }
 
-  async stop(): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     this.#become('draining');
-    this.#stopping.abort(new DomainError('canceled', `${this.name} is stopping`));
+    const reason = new DomainError('canceled', `${this.name} is stopping`);
+    this.#stopping.abort(reason);
+    this.#life.abort(reason);
     this.#cancelTimers();
     for (const waiting of this.#queue.splice(0))
       waiting.reject(new DomainError('unavailable', `${this.name} is stopping`));
@@ -132,15 +155,23 @@ class RunningActor<Config, State, Messages extends MessageTypes> implements Acto
 
   async #open(): Promise<void> {
     this.#become('starting');
+    const life = new AbortController();
+    this.#life = life;
+    if (this.#stopping.signal.aborted) life.abort(this.#stopping.signal.reason);
     const context: ActorContext<Messages> = {
       ...this.#world,
       ask: (kind, message) => this.ask(kind, message),
       become: (lifecycle) => this.#become(lifecycle),
-      stopping: this.#stopping.signal,
+      stopping: life.signal,
     };
     this.#context = context;
-    const value = await this.#definition.open(this.#config, context);
+    const value = await this.#definition.open(this.#config, context).catch((error: unknown) => {
+      // What the opening had begun must not go on beside the next one.
+      life.abort(new DomainError('canceled', `${this.name} did not open`));
+      throw error;
+    });
     this.#state = { value };
+    if (life.signal.aborted) return; // stopping: all that is left to do is close
     if (this.#lifecycle === 'starting') this.#become('ready');
     this.#restartMs = RESTART_MS_FIRST;
     for (const timer of this.#definition.timers)
@@ -194,6 +225,7 @@ class RunningActor<Config, State, Messages extends MessageTypes> implements Acto
   #fail(error: unknown): void {
     this.#lastError = errorText(error);
     this.#become('failed');
+    this.#life.abort(new DomainError('canceled', `${this.name} failed`));
     this.#cancelTimers();
     const old = this.#state;
     this.#state = undefined;
@@ -207,7 +239,12 @@ class RunningActor<Config, State, Messages extends MessageTypes> implements Acto
   }
 
   async #reopen(old: { value: State } | undefined, pauseMs: number): Promise<void> {
-    if (old && this.#context) await this.#definition.close(old.value, this.#context).catch(() => {});
+    if (old && this.#context)
+      await this.#definition
+        .close(old.value, this.#context)
+        .catch((failure: unknown) =>
+          this.#world.log.warn('the failed life did not close', { error: errorText(failure) }),
+        );
     try {
       await sleep(this.#world.clock, pauseMs, this.#stopping.signal);
       await this.#open();

@@ -1,49 +1,103 @@
 // What the placer does when members change, every second, and when the process drains.
 
-import { encodeEnvelope } from '../../codec/envelope.ts';
+import { decodeEnvelope, encodeEnvelope } from '../../codec/envelope.ts';
 import { errorText } from '../../model/errors.ts';
 import { sleep } from '../../platform/clock.ts';
 import { placePartitions } from '../../storage/placement.ts';
 import type { ActorContext } from '../actor.ts';
-import { memberFacts, type PlacerMessages, type PlacerState } from './state.ts';
+import type { ReplicaFacts } from '../shard/messages.ts';
+import { memberFacts, type PlacedShard, type PlacerMessages, type PlacerState } from './state.ts';
 
 type Context = ActorContext<PlacerMessages>;
 
 // A shard that lost its partition goes on answering this long: queriers that asked it a moment ago are still being served.
 const SURPLUS_GRACE_MS = 3000;
 
-/** Starts shards that belong here and are missing; stops those another process has taken over. */
-export async function onPlace(state: PlacerState, _message: undefined, context: Context): Promise<undefined> {
+/**
+ * Starts shards that belong here and are missing; stops those another process answers for. Decides in one step and waits for
+ * nothing: a shard that replays or cuts does not hold the others up.
+ */
+export function onPlace(state: PlacerState, _message: undefined, context: Context): undefined {
+  if (state.closed || context.stopping.aborted) return undefined;
   const candidates = state.members.filter((member) => member.accepting && member.roles.includes('shard'));
   const wanted = new Set<number>();
   for (const [partition, [owner]] of placePartitions(context.cluster.partitions, candidates, 1).entries())
     if (owner?.id === context.identity.id) wanted.add(partition);
-  for (const partition of wanted)
-    if (!state.shards.has(partition)) await startShard(state, partition, context);
-  const now = context.clock.monotonic();
+  for (const partition of wanted) if (!state.shards.has(partition)) startShard(state, partition, context);
   for (const [partition, shard] of state.shards) {
-    if (wanted.has(partition)) {
-      shard.surplusSince = undefined;
-      continue;
+    const isWanted = wanted.has(partition);
+    if (shard.wanted !== isWanted) {
+      shard.wanted = isWanted;
+      shard.actor.ask('place', { wanted: isWanted }).catch(() => {});
     }
-    const status = await shard.actor.ask('status', undefined).catch(() => undefined);
-    if (!status?.replacedBy) continue;
-    shard.surplusSince ??= now;
-    if (now - shard.surplusSince < SURPLUS_GRACE_MS) continue;
-    state.shards.delete(partition);
-    context.log.info('partition moved', { partition, to: status.replacedBy });
-    await shard.actor.stop();
+    if (isWanted) shard.surplusSince = undefined;
+    else void leave(state, partition, shard, context);
   }
   return undefined;
 }
 
-async function startShard(state: PlacerState, partition: number, context: Context): Promise<void> {
+/** Waits for the shards that are opening. */
+export async function onSettle(state: PlacerState): Promise<undefined> {
+  await Promise.all([...state.shards.values()].map((shard) => shard.started));
+  return undefined;
+}
+
+function startShard(state: PlacerState, partition: number, context: Context): void {
+  const { actor, started } = state.config.startShard(partition, context);
+  const shard: PlacedShard = {
+    actor,
+    started: started.catch((error) => {
+      if (state.shards.get(partition) === shard) state.shards.delete(partition);
+      state.config.onStopped(partition);
+      if (!state.closed)
+        context.log.error('cannot start the shard of a partition', { partition, error: errorText(error) });
+    }),
+    wanted: true,
+    surplusSince: undefined,
+    leaving: false,
+  };
+  state.shards.set(partition, shard);
+}
+
+// One step of a shard on its way out: it stays until it has handed the lease over and another process answers, and a little longer.
+async function leave(
+  state: PlacerState,
+  partition: number,
+  shard: PlacedShard,
+  context: Context,
+): Promise<void> {
+  if (shard.leaving) return;
+  shard.leaving = true;
   try {
-    const actor = await state.config.startShard(partition, context);
-    state.shards.set(partition, { actor, surplusSince: undefined });
+    const now = context.clock.monotonic();
+    if (!(await isReplaced(partition, shard, context))) shard.surplusSince = undefined;
+    else shard.surplusSince ??= now;
+    if (shard.wanted || shard.surplusSince === undefined) return;
+    if (now - shard.surplusSince < SURPLUS_GRACE_MS || state.shards.get(partition) !== shard) return;
+    context.log.info('partition moved', { partition });
+    await shard.actor.stop();
+    state.config.onStopped(partition);
+    state.shards.delete(partition);
   } catch (error) {
-    context.log.error('cannot start the shard of a partition', { partition, error: errorText(error) });
+    context.log.warn('a shard that is not needed here any more goes on', {
+      partition,
+      error: errorText(error),
+    });
+  } finally {
+    shard.leaving = false;
   }
+}
+
+// Whether nobody would miss this shard: it never answered, or it owns nothing and another process has the partition complete.
+async function isReplaced(partition: number, shard: PlacedShard, context: Context): Promise<boolean> {
+  const lifecycle = shard.actor.lifecycle();
+  if (lifecycle === 'starting' || lifecycle === 'replaying') return true;
+  const status = await shard.actor.ask('status', undefined).catch(() => undefined);
+  if (status === undefined || status.owner) return false;
+  const replicas = await context.directory.list(`replica.${partition}.`);
+  return replicas
+    .map((entry) => decodeEnvelope<ReplicaFacts>(entry.value))
+    .some((replica) => replica.process !== context.identity.id && replica.lifecycle === 'ready');
 }
 
 /** Tells the others to take over, waits until they have (or nobody is left to), up to the timeout. */
@@ -59,10 +113,10 @@ export async function onDrain(
       (member) => member.accepting && member.id !== context.identity.id && member.roles.includes('shard'),
     );
     if (others.length === 0 || context.clock.monotonic() >= giveUp) return undefined;
-    const statuses = await Promise.all(
-      [...state.shards.values()].map((shard) => shard.actor.ask('status', undefined).catch(() => undefined)),
+    const replaced = await Promise.all(
+      [...state.shards].map(([partition, shard]) => isReplaced(partition, shard, context)),
     );
-    if (statuses.every((status) => status?.replacedBy)) return undefined;
-    await sleep(context.clock, 100);
+    if (replaced.every((done) => done)) return undefined;
+    await sleep(context.clock, 200);
   }
 }

@@ -2,7 +2,7 @@
 // starts and stops their shards so that a partition always has somebody who answers.
 
 import { type ActorDefinition, defineActor } from '../actor.ts';
-import { onDrain, onPlace } from './handlers.ts';
+import { onDrain, onPlace, onSettle } from './handlers.ts';
 import {
   closePlacer,
   openPlacer,
@@ -14,11 +14,11 @@ import {
 /** The placer as a table. */
 export const placer: ActorDefinition<PlacerConfig, PlacerState, PlacerMessages> = defineActor({
   role: 'placer',
-  mailbox: { capacity: 64, concurrency: 1 },
+  mailbox: { capacity: 64, concurrency: 8 },
   serves: [],
   publishes: [],
   open: openPlacer,
-  handlers: { place: onPlace, drain: onDrain },
+  handlers: { place: onPlace, settle: onSettle, drain: onDrain },
   timers: [{ everyMs: 1000, send: 'place' }],
   close: closePlacer,
 });

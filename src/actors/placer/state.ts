@@ -10,8 +10,13 @@ import type { ShardMessages } from '../shard/messages.ts';
 
 /** What a placer is told. */
 export interface PlacerConfig {
-  /** Starts the shard of a partition in this process. */
-  readonly startShard: (partition: number, world: World) => Promise<ActorRef<ShardMessages>>;
+  /** Starts the shard of a partition in this process; `started` resolves when it answers. */
+  readonly startShard: (
+    partition: number,
+    world: World,
+  ) => { readonly actor: ActorRef<ShardMessages>; readonly started: Promise<void> };
+  /** Told when the shard of a partition has left this process. */
+  readonly onStopped: (partition: number) => void;
   readonly leaseTtlMs: number;
   readonly roles: readonly string[];
   readonly startedMs: number;
@@ -29,15 +34,23 @@ export interface MemberFacts extends PlacementMember {
 
 /** Message kinds of the placer. */
 export type PlacerMessages = {
+  /** Members changed, or a second passed. */
   place: { request: undefined; reply: undefined };
+  /** Resolves when every shard that was started has opened, or failed to. */
+  settle: { request: undefined; reply: undefined };
   drain: { request: { readonly timeoutMs: number }; reply: undefined };
 };
 
 /** One shard of this process. */
 export interface PlacedShard {
   readonly actor: ActorRef<ShardMessages>;
-  /** Monotonic time since which the partition belongs elsewhere and the other has it; undefined while it is ours. */
+  readonly started: Promise<void>;
+  /** Whether the partition belongs here, as the shard was last told. */
+  wanted: boolean;
+  /** Monotonic time since which another process answers for the partition too; undefined while it is ours. */
   surplusSince: number | undefined;
+  /** A step of its departure is under way. */
+  leaving: boolean;
 }
 
 /** What a placer holds. */
@@ -47,6 +60,8 @@ export interface PlacerState {
   members: readonly MemberFacts[];
   readonly shards: Map<number, PlacedShard>;
   readonly unwatch: () => void;
+  /** No shard is started any more. */
+  closed: boolean;
 }
 
 /** The facts of this process as others see them. */
@@ -72,12 +87,19 @@ export async function openPlacer(
     // A change is acted on at once; a full mailbox has a tick coming anyway.
     context.ask('place', undefined).catch(() => {});
   });
-  return Object.assign(state, { config, announcement, shards: new Map<number, PlacedShard>(), unwatch });
+  return Object.assign(state, {
+    config,
+    announcement,
+    shards: new Map<number, PlacedShard>(),
+    unwatch,
+    closed: false,
+  });
 }
 
 /** Stops every shard of the process and leaves the directory. */
 export async function closePlacer(state: PlacerState): Promise<void> {
   state.unwatch();
+  state.closed = true;
   await Promise.all([...state.shards.values()].map((shard) => shard.actor.stop()));
   state.shards.clear();
   await state.announcement.withdraw();

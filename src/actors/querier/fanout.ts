@@ -32,6 +32,34 @@ export function missingText(partition: number, reason: string): string {
   return `partial response: partition ${partition} is missing: ${reason}`;
 }
 
+/**
+ * A partition's answer broke off after part of it had been used. What was made of the whole fan-out must be thrown away; asking again
+ * from the start is safe.
+ */
+export class StreamLost extends DomainError {
+  constructor(partition: number, cause: DomainError) {
+    super('unavailable', `the answer of partition ${partition} broke off: ${cause.message}`, { cause });
+  }
+}
+
+/** Runs `work`, again from the start when an answer broke off midway, for as long as a partition may be without an owner. */
+export async function retryLost<T>(
+  settings: Pick<FanoutSettings, 'clock' | 'ownerWaitMs'>,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  const giveUp = settings.clock.monotonic() + settings.ownerWaitMs;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof StreamLost) || signal.aborted || settings.clock.monotonic() >= giveUp)
+        throw error;
+      await sleep(settings.clock, RETRY_MS, signal);
+    }
+  }
+}
+
 /** Sends `message` to every partition and yields their frames, partition after partition. All of them work at once. */
 export async function* fanOut<K extends Kind>(
   settings: FanoutSettings,
@@ -48,7 +76,7 @@ export async function* fanOut<K extends Kind>(
       );
     for (let partition = 0; partition < settings.partitions; partition++) {
       const stream = streams[partition]!;
-      for (let item = await stream.first; ; item = await nextOf(stream)) {
+      for (let item = await stream.first; ; item = await nextOf(stream, partition)) {
         if (item.kind === 'end') break;
         if (item.kind === 'frame') yield { kind: 'frame', partition, frame: item.frame };
         else {
@@ -116,8 +144,13 @@ async function firstItem<K extends Kind>(
 }
 
 // A stream that breaks after its first frame cannot be mended: part of it has been used already.
-async function nextOf(stream: PartitionStream): Promise<StreamItem> {
-  return itemOf(await stream.iterator!.next());
+async function nextOf(stream: PartitionStream, partition: number): Promise<StreamItem> {
+  try {
+    return itemOf(await stream.iterator!.next());
+  } catch (error) {
+    const failure = asDomainError(error);
+    throw failure.code === 'unavailable' ? new StreamLost(partition, failure) : failure;
+  }
 }
 
 function itemOf(result: IteratorResult<Uint8Array>): StreamItem {

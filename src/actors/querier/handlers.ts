@@ -9,7 +9,7 @@ import { compareLabels, type Labels } from '../../model/labels.ts';
 import { mergeSorted } from '../../model/merge-sorted.ts';
 import { compareText } from '../../model/text.ts';
 import type { ActorContext } from '../actor.ts';
-import { fanOut, missingText } from './fanout.ts';
+import { fanOut, missingText, retryLost } from './fanout.ts';
 import { PARTIAL_PREFIX } from './fragments.ts';
 import type { Asked, QuerierMessages, QueryAnswer, QueryRequest, Rows } from './messages.ts';
 import { engineOf, type QuerierState } from './state.ts';
@@ -43,14 +43,12 @@ export async function onQuery(
   try {
     return await state.gate.run(signal, async () => {
       const began = context.clock.monotonic();
-      const result = instant
-        ? await engine.instant({ ...shared, timeMs: message.startMs })
-        : await engine.range({
-            ...shared,
-            startMs: message.startMs,
-            endMs: message.endMs,
-            stepMs: message.stepMs,
-          });
+      const { startMs, endMs, stepMs } = message;
+      const result = await retryLost(state.fanout, signal, () =>
+        instant
+          ? engine.instant({ ...shared, timeMs: startMs })
+          : engine.range({ ...shared, startMs, endMs, stepMs }),
+      );
       const evaluatedMs = context.clock.monotonic() - began;
       state.metrics.seconds.observe(evaluatedMs / 1000, { kind: instant ? 'instant' : 'range' });
       state.metrics.samples.add(result.statistics.samplesRead);
@@ -180,11 +178,15 @@ async function gather<K extends Kind>(
     ...state.fanout,
     partialResponse: asked.partialResponse ?? state.fanout.partialResponse,
   };
-  const warnings: string[] = [];
-  for await (const item of fanOut(settings, kind, verb, request, asked.signal)) {
-    if (item.kind === 'frame') each(decodeEnvelope<ReplyOf<K>>(item.frame));
-    else warnings.push(missingText(item.partition, item.reason));
-  }
+  const { replies, warnings } = await retryLost(settings, asked.signal, async () => {
+    const heard: { replies: ReplyOf<K>[]; warnings: string[] } = { replies: [], warnings: [] };
+    for await (const item of fanOut(settings, kind, verb, request, asked.signal)) {
+      if (item.kind === 'frame') heard.replies.push(decodeEnvelope<ReplyOf<K>>(item.frame));
+      else heard.warnings.push(missingText(item.partition, item.reason));
+    }
+    return heard;
+  });
+  for (const reply of replies) each(reply);
   if (warnings.length > 0) state.metrics.partial.add();
   return { warnings, partial: warnings.length > 0 };
 }

@@ -31,15 +31,16 @@ interface Waiter {
 /** Publishes for one (tenant, partition). */
 export class Publisher {
   readonly #writer: PartitionWriter;
-  readonly #log: Promise<DurableLog>;
+  readonly #openLog: () => Promise<DurableLog>;
   readonly #options: PublisherOptions;
   readonly #waiters = new Map<number, Waiter[]>();
   #linger: Cancel | undefined;
   #inFlight = 0;
 
-  constructor(writer: PartitionWriter, log: Promise<DurableLog>, options: PublisherOptions) {
+  /** `openLog` gives the partition's log; one that could not be opened is asked for again. */
+  constructor(writer: PartitionWriter, openLog: () => Promise<DurableLog>, options: PublisherOptions) {
     this.#writer = writer;
-    this.#log = log;
+    this.#openLog = openLog;
     this.#options = options;
   }
 
@@ -115,9 +116,9 @@ export class Publisher {
   async #append(bytes: Uint8Array): Promise<void> {
     const { clock, timeoutMs } = this.#options;
     const giveUp = clock.monotonic() + timeoutMs;
-    const log = await this.#log;
     for (;;) {
       try {
+        const log = await this.#openLog();
         await log.append(bytes);
         return;
       } catch (error) {

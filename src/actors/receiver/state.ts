@@ -119,7 +119,7 @@ export function newestOf(
   return newest.get(`${partition}/${tenant}`);
 }
 
-/** The publisher of a writer, made on first use; a log that cannot be opened is tried again with the next request. */
+/** The publisher of a writer, made on first use. */
 export function publisherOf(
   state: ReceiverState,
   writer: PartitionWriter,
@@ -127,18 +127,21 @@ export function publisherOf(
 ): Publisher {
   const found = state.publishers.get(writer);
   if (found) return found;
-  let log = state.logs[writer.partition];
-  if (log === undefined) {
-    log = context.logs.open(writer.partition);
-    state.logs[writer.partition] = log;
-    log.catch(() => {
-      state.logs[writer.partition] = undefined;
-      state.publishers.delete(writer);
-    });
-  }
-  const made = new Publisher(writer, log, state.publisherOptions);
+  const made = new Publisher(writer, () => logOf(state, writer.partition, context), state.publisherOptions);
   state.publishers.set(writer, made);
   return made;
+}
+
+// Opened once for all writers of the partition; a log that cannot be opened is tried again when it is next asked for.
+function logOf(state: ReceiverState, partition: number, context: ReceiverContext): Promise<DurableLog> {
+  const known = state.logs[partition];
+  if (known !== undefined) return known;
+  const log = context.logs.open(partition);
+  state.logs[partition] = log;
+  log.catch(() => {
+    state.logs[partition] = undefined;
+  });
+  return log;
 }
 
 function receiverMetrics(metrics: Metrics): ReceiverMetrics {

@@ -3,25 +3,36 @@
 import { call, emit } from '../../bus/rpc.ts';
 import { leaseKey, partitionEventSubject, replicaSubject } from '../../bus/subjects.ts';
 import { decodeEnvelope, encodeEnvelope } from '../../codec/envelope.ts';
-import { asDomainError, DomainError, errorText, invariant } from '../../model/errors.ts';
+import { asDomainError, DomainError, errorText, InvariantError, invariant } from '../../model/errors.ts';
 import { adoptBlocks, beginPass, findBlocks, runPass, wantsCut } from './blocks.ts';
 import type { ShardStatus } from './messages.ts';
 import { writeShardSnapshot } from './snapshot.ts';
 import { epochLife, replicaFacts, type ShardContext, type ShardState } from './state.ts';
 import { coverageOf } from './tenant-store.ts';
 
-/** Every second. One step failing does not keep the others from running. */
+// A replica's entry in the directory costs a replicated write: it follows changes this often, and is renewed by its own.
+const ANNOUNCE_MS = 5000;
+
+/** Every second. One step failing does not keep the others from running; a broken invariant ends this life of the shard. */
 export async function onTick(
   state: ShardState,
   _message: undefined,
   context: ShardContext,
 ): Promise<undefined> {
+  if (state.stalled?.code === 'not_found') {
+    state.failed = true;
+    throw new InvariantError(`partition ${state.partition} fell behind its log: ${state.stalled.message}`);
+  }
   const steps = [refreshTail, tryLease, cutBlocks, saveSnapshot, trimLog, report];
   for (const step of steps) {
     if (context.stopping.aborted) break;
     try {
       await step(state, context);
     } catch (error) {
+      if (error instanceof InvariantError) {
+        state.failed = true;
+        throw error;
+      }
       context.log.warn('a shard step failed and will be tried again', {
         partition: state.partition,
         step: step.name,
@@ -37,9 +48,14 @@ export function onStatus(state: ShardState): ShardStatus {
   return {
     partition: state.partition,
     applied: state.applied,
-    owner: state.lease !== undefined,
-    replacedBy: state.replacedBy,
+    owner: state.lease !== undefined && !state.lease.lost.aborted,
   };
+}
+
+/** The placement as it is now: a partition that belongs elsewhere is served on, but its lease is not asked for. */
+export function onPlaced(state: ShardState, message: { wanted: boolean }): undefined {
+  state.wanted = message.wanted;
+  return undefined;
 }
 
 /** Gives the lease to a process that has caught up. Runs between ticks, hence never in the middle of a cut. */
@@ -51,7 +67,7 @@ export async function onHandover(
   if (state.lease === undefined) return { released: false };
   const lease = state.lease;
   state.lease = undefined;
-  state.replacedBy = message.to;
+  state.wanted = false;
   await lease.release();
   context.log.info('partition handed over', { partition: state.partition, to: message.to });
   return { released: true };
@@ -60,6 +76,7 @@ export async function onHandover(
 async function refreshTail(state: ShardState, context: ShardContext): Promise<void> {
   const bounds = await state.log.bounds();
   state.tail = Math.max(state.applied, bounds.last);
+  state.logFirst = bounds.first;
   const labels = { partition: String(state.partition) };
   const facts = replicaFacts(state, 'ready', context);
   state.metrics.logBytes.set(bounds.bytes, labels);
@@ -76,7 +93,7 @@ async function tryLease(state: ShardState, context: ShardContext): Promise<void>
     context.log.warn('lease lost', { partition: state.partition });
     state.lease = undefined;
   }
-  if (state.lease !== undefined || state.replacedBy !== undefined) return;
+  if (state.lease !== undefined || !state.wanted) return;
   const key = leaseKey(state.partition);
   const value = encodeEnvelope({ process: context.identity.id });
   state.lease = await context.directory.acquire(key, value, state.config.nats.lease_ttl);
@@ -158,28 +175,38 @@ async function saveSnapshot(state: ShardState, context: ShardContext): Promise<v
 
 async function trimLog(state: ShardState, context: ShardContext): Promise<void> {
   if (state.lease === undefined) return;
-  const bounds = await state.log.bounds();
   const now = context.clock.now();
   state.frameLog.forgetBegunBefore(now - epochLife(state.config));
   const from = state.ledger.keepFrom(state.applied, now);
-  if (from <= bounds.first) return;
+  if (from <= state.logFirst) return;
   assertOwner(state);
   await state.log.trim(from);
+  state.logFirst = from;
   state.ledger.trimmed(from, now);
 }
 
+// Told when something changed, and every ANNOUNCE_MS for who came meanwhile; the directory's entry at most that often.
 async function report(state: ShardState, context: ShardContext): Promise<void> {
+  const { told, partition, applied } = state;
+  const now = context.clock.monotonic();
   const tenants = [...state.tenants]
     .map(([tenant, store]) => ({ tenant, maxTime: store.maxTime() }))
     .filter((entry) => Number.isFinite(entry.maxTime));
-  emit<'partition.report'>(
-    context.bus,
-    partitionEventSubject(context.cluster.prefix, state.partition, 'report'),
-    {
-      partition: state.partition,
-      applied: state.applied,
-      tenants,
-    },
-  );
-  await state.announcement?.update(encodeEnvelope(replicaFacts(state, 'ready', context)));
+  const message = { partition, applied, tenants };
+  const reported = JSON.stringify(message);
+  if (reported !== told.reported || now - told.reportedAt >= ANNOUNCE_MS) {
+    emit<'partition.report'>(
+      context.bus,
+      partitionEventSubject(context.cluster.prefix, partition, 'report'),
+      message,
+    );
+    told.reported = reported;
+    told.reportedAt = now;
+  }
+  const facts = replicaFacts(state, 'ready', context);
+  const announced = JSON.stringify(facts);
+  if (announced === told.announced || now - told.announcedAt < ANNOUNCE_MS) return;
+  told.announcedAt = now;
+  await state.announcement?.update(encodeEnvelope(facts));
+  told.announced = announced;
 }

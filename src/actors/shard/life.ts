@@ -35,7 +35,10 @@ export async function openShard(
     savedAt: context.clock.monotonic(),
     tail: bounds.last,
     lease: undefined,
-    replacedBy: undefined,
+    wanted: true,
+    failed: false,
+    logFirst: bounds.first,
+    told: { announced: '', announcedAt: 0, reported: '', reportedAt: 0 },
     damage: [],
     lock: new ReadLock(),
     metrics: shardMetrics(context.metrics),
@@ -45,8 +48,9 @@ export async function openShard(
     pause: undefined,
     stalled: undefined,
   };
-  await readShardSnapshot(state, bounds, context);
-  for (const [tenant, metas] of await findBlocks(state.place)) {
+  const found = await findBlocks(state.place);
+  await readShardSnapshot(state, bounds, found, context);
+  for (const [tenant, metas] of found) {
     const store = tenantStore(state, tenant);
     noteFound(store, await adoptBlocks(state.place, store, metas), state.frameLog, state.applied);
   }
@@ -61,11 +65,16 @@ export async function openShard(
     replayMs: Math.round(context.clock.monotonic() - began),
   });
   state.service = await serveShard(state, context);
-  state.announcement = await context.directory.announce(
-    replicaKey(partition, context.identity.id),
-    encodeEnvelope(replicaFacts(state, 'ready', context)),
-    config.nats.lease_ttl,
-  );
+  try {
+    state.announcement = await context.directory.announce(
+      replicaKey(partition, context.identity.id),
+      encodeEnvelope(replicaFacts(state, 'ready', context)),
+      config.nats.lease_ttl,
+    );
+  } catch (error) {
+    await state.service.stop();
+    throw error;
+  }
   context.become('ready');
   return state;
 }
@@ -74,30 +83,39 @@ export async function openShard(
 async function replay(state: ShardState, last: number, context: ShardContext): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     if (state.applied >= last) resolve();
-    state.following = follow(state, context, () => {
+    const following = follow(state, context, () => {
       if (state.applied >= last) resolve();
-    }).catch((error) => {
-      if (context.stopping.aborted) return reject(new DomainError('canceled', 'stopping'));
-      state.stalled = errorText(error);
-      state.damage.push(
-        `log of partition ${state.partition} cannot be read after message ${state.applied}: ${state.stalled}`,
-      );
-      state.metrics.damage.add(1, { partition: String(state.partition) });
-      context.log.error('cannot follow the log', {
-        partition: state.partition,
-        applied: state.applied,
-        error: state.stalled,
-      });
-      const failure = asDomainError(error);
-      // Before the tail this opening fails (and is tried again); later the shard goes on answering, with a warning.
-      reject(failure);
     });
+    // An end without an error is a stop; before the tail the opening fails with it. Rejecting after the tail says nothing to anyone.
+    state.following = following
+      .catch((error) => {
+        if (context.stopping.aborted) return;
+        const failure = asDomainError(error);
+        stall(state, failure, context);
+        reject(failure);
+      })
+      .finally(() => reject(new DomainError('canceled', 'stopped before the log was replayed')));
+  });
+}
+
+// Before the tail the opening fails and is tried again. After it the shard goes on answering with a warning, or, when the log was
+// trimmed under it, starts over (onTick): blocks have what it missed.
+function stall(state: ShardState, failure: DomainError, context: ShardContext): void {
+  state.stalled = failure;
+  state.damage.push(
+    `log of partition ${state.partition} cannot be read after message ${state.applied}: ${failure.message}`,
+  );
+  state.metrics.damage.add(1, { partition: String(state.partition) });
+  context.log.error('cannot follow the log', {
+    partition: state.partition,
+    applied: state.applied,
+    error: failure.message,
   });
 }
 
 async function follow(state: ShardState, context: ShardContext, onApplied: () => void): Promise<void> {
   for await (const batch of state.log.read(state.applied + 1, context.stopping)) {
-    await state.pause;
+    while (state.pause !== undefined) await state.pause;
     applyBatch(state, batch, context);
     onApplied();
   }
@@ -108,7 +126,7 @@ export async function closeShard(state: ShardState, context: ShardContext): Prom
   await state.service?.stop();
   await state.following;
   try {
-    await writeShardSnapshot(state, context);
+    if (!state.failed && state.stalled === undefined) await writeShardSnapshot(state, context);
   } catch (error) {
     context.log.warn('no snapshot at the stop: the next start replays more of the log', {
       partition: state.partition,

@@ -7,14 +7,14 @@ export interface ShardStatus {
   readonly applied: number;
   /** Whether this process holds the partition's lease. */
   readonly owner: boolean;
-  /** The process that took the partition over, once it did. */
-  readonly replacedBy: string | undefined;
 }
 
 /** Message kinds of a shard. */
 export type ShardMessages = {
   /** Every second: lease, report, cut, snapshot, trim. */
   tick: { request: undefined; reply: undefined };
+  /** Whether the partition belongs to this process by the placement as it is now. */
+  place: { request: { readonly wanted: boolean }; reply: undefined };
   status: { request: undefined; reply: ShardStatus };
   /** Another process has caught up and asks for the lease. */
   handover: { request: { readonly to: string }; reply: { readonly released: boolean } };

@@ -2,7 +2,7 @@
 // heads and blocks, and, while it holds the lease, cuts blocks, uploads them and trims the log.
 
 import { type ActorDefinition, defineActor } from '../actor.ts';
-import { onHandover, onStatus, onTick } from './handlers.ts';
+import { onHandover, onPlaced, onStatus, onTick } from './handlers.ts';
 import { closeShard, openShard } from './life.ts';
 import type { ShardMessages } from './messages.ts';
 import type { ShardConfig, ShardState } from './state.ts';
@@ -21,7 +21,7 @@ export const shard: ActorDefinition<ShardConfig, ShardState, ShardMessages> = de
   ],
   publishes: ['partition.report'],
   open: openShard,
-  handlers: { tick: onTick, status: onStatus, handover: onHandover },
+  handlers: { tick: onTick, place: onPlaced, status: onStatus, handover: onHandover },
   timers: [{ everyMs: 1000, send: 'tick' }],
   close: closeShard,
 });

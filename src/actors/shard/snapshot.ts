@@ -9,10 +9,11 @@ import { FrameLog, type FrameLogFacts } from '../../codec/frame-log.ts';
 import { crc32c } from '../../codec/hash.ts';
 import { asDomainError, DomainError, errorText } from '../../model/errors.ts';
 import type { DiskFile } from '../../platform/disk.ts';
+import type { BlockMeta } from '../../storage/block/block-meta.ts';
 import { SnapshotReader, writeSnapshot } from '../../storage/head/snapshot.ts';
 import { type LedgerFacts, LogLedger } from './ledger.ts';
 import { type ShardContext, type ShardState, shardFolder, tenantStore } from './state.ts';
-import { type Coverage, type CutPass, headOptions } from './tenant-store.ts';
+import { type Coverage, type CutPass, coverageOf, headOptions } from './tenant-store.ts';
 
 const MAGIC = 0x53534b53;
 const VERSION = 1;
@@ -131,10 +132,14 @@ function lengthPrefix(length: number): Uint8Array {
   return bytes;
 }
 
-/** Restores the snapshot if there is one that checks and that the log goes on from; else leaves the state empty. */
+/**
+ * Restores the snapshot if there is one that checks, that the log goes on from, and that knows the cut passes of the blocks found in
+ * the bucket as far as it goes itself; else leaves the state empty.
+ */
 export async function readShardSnapshot(
   state: ShardState,
   bounds: LogBounds,
+  found: ReadonlyMap<string, readonly BlockMeta[]>,
   context: ShardContext,
 ): Promise<void> {
   let file: DiskFile;
@@ -145,7 +150,7 @@ export async function readShardSnapshot(
     throw error;
   }
   try {
-    await restore(state, bounds, file);
+    await restore(state, bounds, found, file);
   } catch (error) {
     state.tenants.clear();
     state.frameLog = new FrameLog();
@@ -160,7 +165,12 @@ export async function readShardSnapshot(
   }
 }
 
-async function restore(state: ShardState, bounds: LogBounds, file: DiskFile): Promise<void> {
+async function restore(
+  state: ShardState,
+  bounds: LogBounds,
+  found: ReadonlyMap<string, readonly BlockMeta[]>,
+  file: DiskFile,
+): Promise<void> {
   const pieces = new PieceReader(file, state.partition);
   const header = await pieces.header();
   if (header.cluster !== state.place.world.cluster.id)
@@ -170,6 +180,7 @@ async function restore(state: ShardState, bounds: LogBounds, file: DiskFile): Pr
       'corrupt',
       `it ends with message ${header.applied}, the log holds ${bounds.first} to ${bounds.last}`,
     );
+  for (const [tenant, metas] of found) refuseUnknownPass(header, tenant, metas);
   for (const { tenant, coverage, pass } of header.tenants) {
     const store = tenantStore(state, tenant);
     const reader = new SnapshotReader(headOptions(state.config));
@@ -182,6 +193,22 @@ async function restore(state: ShardState, bounds: LogBounds, file: DiskFile): Pr
   state.ledger = LogLedger.from(header.ledger);
   state.damage.push(...header.damage);
   state.applied = header.applied;
+}
+
+// Another owner's pass that ended within what the snapshot holds: which late samples of ours it does not cover cannot be told any
+// more. The log can: it is kept as far as the blocks do not reach.
+function refuseUnknownPass(header: Header, tenant: string, metas: readonly BlockMeta[]): void {
+  const known = header.tenants.find((entry) => entry.tenant === tenant);
+  const passes = [...(known?.coverage ?? []), ...(known?.pass ? [known.pass] : [])];
+  for (const meta of metas) {
+    const coverage = coverageOf(meta);
+    if (coverage === undefined || coverage.applied > header.applied) continue;
+    if (!passes.some((pass) => pass.end >= coverage.end && pass.applied >= coverage.applied))
+      throw new DomainError(
+        'corrupt',
+        `it ends with message ${header.applied} and lacks the cut made at message ${coverage.applied} (block ${meta.ulid})`,
+      );
+  }
 }
 
 // Reads the file front to back, a megabyte at a time.

@@ -4,6 +4,7 @@ import type { Service } from '../../bus/bus.ts';
 import type { Announcement, Lease } from '../../bus/directory.ts';
 import type { DurableLog } from '../../bus/durable-log.ts';
 import type { FrameLog } from '../../codec/frame-log.ts';
+import type { DomainError } from '../../model/errors.ts';
 import type { Config } from '../../platform/config.ts';
 import type { BlockCaches } from '../../storage/block/block-reader.ts';
 import type { ActorContext } from '../actor.ts';
@@ -42,7 +43,14 @@ export interface ShardState {
   /** Last message of the log as last heard. */
   tail: number;
   lease: Lease | undefined;
-  replacedBy: string | undefined;
+  /** Whether the partition belongs to this process by the placement as last heard: only then the lease is asked for. */
+  wanted: boolean;
+  /** This life ended by a broken invariant: what is in memory must not become a snapshot. */
+  failed: boolean;
+  /** First message of the log as last heard. */
+  logFirst: number;
+  /** What was last told of this replica, to whom ever listens, and when (monotonic ms). */
+  readonly told: { announced: string; announcedAt: number; reported: string; reportedAt: number };
   /** What was found missing or broken in the log; answers carry it as warnings. */
   readonly damage: string[];
   readonly lock: ReadLock;
@@ -53,7 +61,7 @@ export interface ShardState {
   /** While set, nothing is applied: a snapshot is being written. */
   pause: Promise<void> | undefined;
   /** Why the log is not followed any more; undefined while it is. */
-  stalled: string | undefined;
+  stalled: DomainError | undefined;
 }
 
 // Clocks of receivers may be off by this much before a frame arrives for an epoch thought over.
