@@ -24,7 +24,7 @@ const BITMAP = 3;
 
 /** Encodes one reply; the result owns its memory. */
 export function encodeReply(reply: FragmentReply): Uint8Array {
-  const writer = new ByteWriter();
+  const writer = new ByteWriter(sizeGuess(reply));
   writer.u8(VERSION);
   writer.u8(KINDS.indexOf(reply.kind));
   switch (reply.kind) {
@@ -45,7 +45,21 @@ export function encodeReply(reply: FragmentReply): Uint8Array {
       writer.uvarint(reply.seriesSeen);
       break;
   }
-  return writer.copy();
+  // Nobody else has the writer: what it holds may go as it is unless it wastes memory.
+  return writer.length * 2 > writer.bytes.length ? writer.written() : writer.copy();
+}
+
+function sizeGuess(reply: FragmentReply): number {
+  switch (reply.kind) {
+    case 'batch':
+      return 1024 + reply.batch.labels.length * (reply.batch.steps * 8 + 48);
+    case 'partial':
+      return reply.bytes.length + 16;
+    case 'raw':
+      return reply.series.reduce((size, { values }) => size + values.length * 16 + 64, 1024);
+    default:
+      return 256;
+  }
 }
 
 /** Decodes what encodeReply made; `corrupt` when the bytes do not hold together. */
@@ -114,9 +128,10 @@ function writeBatch(writer: ByteWriter, batch: StepBatch): void {
   writer.uvarint(width);
   writer.uvarint(labels.length);
   const refs = writeTable(writer, labels);
+  let at = 0;
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   for (let row = 0; row < labels.length; row++) {
-    writeLabels(writer, labels[row]!, refs);
+    at = writeLabels(writer, labels[row]!.length, refs, at);
     writeRow(writer, { values, present, bytes }, row * steps + first, width);
   }
 }
@@ -225,8 +240,9 @@ function writeRaw(writer: ByteWriter, series: readonly RawColumns[]): void {
     writer,
     series.map((one) => one.labels),
   );
+  let at = 0;
   for (const { labels, timestamps, values } of series) {
-    writeLabels(writer, labels, refs);
+    at = writeLabels(writer, labels.length, refs, at);
     writer.uvarint(values.length);
     writer.raw(new Uint8Array(timestamps.buffer, timestamps.byteOffset, timestamps.byteLength));
     writer.raw(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
@@ -246,13 +262,26 @@ function readRaw(reader: ByteReader): RawColumns[] {
   return out;
 }
 
-// Names and values repeat over series: each distinct string is written once.
-function writeTable(writer: ByteWriter, labels: readonly Labels[]): Map<string, number> {
-  const refs = new Map<string, number>();
-  for (const set of labels) for (const text of set) if (!refs.has(text)) refs.set(text, refs.size);
-  writer.uvarint(refs.size);
-  for (const text of refs.keys()) writer.text(text);
-  return refs;
+// Names and values repeat over series: each distinct string is written once. Returns the number of every text, series after
+// series.
+function writeTable(writer: ByteWriter, labels: readonly Labels[]): Uint32Array {
+  let total = 0;
+  for (const set of labels) total += set.length;
+  const numbers = new Uint32Array(total);
+  const known = new Map<string, number>();
+  let at = 0;
+  for (const set of labels)
+    for (let i = 0; i < set.length; i++) {
+      let number = known.get(set[i]!);
+      if (number === undefined) {
+        number = known.size;
+        known.set(set[i]!, number);
+      }
+      numbers[at++] = number;
+    }
+  writer.uvarint(known.size);
+  for (const text of known.keys()) writer.text(text);
+  return numbers;
 }
 
 function readTable(reader: ByteReader): readonly string[] {
@@ -262,9 +291,11 @@ function readTable(reader: ByteReader): readonly string[] {
   return table;
 }
 
-function writeLabels(writer: ByteWriter, labels: Labels, refs: Map<string, number>): void {
-  writer.uvarint(labels.length);
-  for (const text of labels) writer.uvarint(refs.get(text)!);
+// Writes the numbers of one series from `at` on; returns where the next one's begin.
+function writeLabels(writer: ByteWriter, count: number, numbers: Uint32Array, at: number): number {
+  writer.uvarint(count);
+  for (let i = 0; i < count; i++) writer.uvarint(numbers[at + i]!);
+  return at + count;
 }
 
 function readLabels(reader: ByteReader, table: readonly string[]): Labels {
