@@ -3,7 +3,14 @@
 import type { Msg } from 'nats';
 import { DomainError } from '../../model/errors.ts';
 import type { Payload, RequestOptions } from '../bus.ts';
-import { headersOf, isNoResponders, type Mailbox, type MailboxHandler, type NatsLink } from './connection.ts';
+import {
+  goneHeader,
+  headersOf,
+  isNoResponders,
+  type Mailbox,
+  type MailboxHandler,
+  type NatsLink,
+} from './connection.ts';
 import type { BusContext } from './pulse.ts';
 import { decodeError, frameOverheadBytes, numberHeader, wire } from './wire.ts';
 
@@ -66,6 +73,11 @@ class Exchange implements MailboxHandler {
     if (!this.#open) return;
     if (isNoResponders(message)) {
       this.#fail('unavailable', 'nobody serves it');
+      return;
+    }
+    if (message.headers?.has(goneHeader)) {
+      // What we told or asked the responder found its mailbox closed: its last word was lost, or it gave up in silence.
+      this.#fail('unavailable', 'its responder broke off');
       return;
     }
     this.#silentPulses = 0;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { NatsLink } from '../../../src/bus/nats/connection.ts';
+import { headersOf, type NatsLink } from '../../../src/bus/nats/connection.ts';
 import { createNatsBus } from '../../../src/bus/nats/nats-bus.ts';
+import { wire } from '../../../src/bus/nats/wire.ts';
 import { DomainError } from '../../../src/model/errors.ts';
 import { describeWithServers, type NatsServer, startNats } from '../../helpers/servers.ts';
 import { clock, freshPrefix, link, log, numbered, numberOf } from './helpers.ts';
@@ -85,6 +86,32 @@ await describeWithServers(['nats-server'], 'NatsBus on a real server', () => {
     await taken;
     await links.at(-2)!.connection.close(); // the server sees what it sees of a killed process: a closed socket
     await expect(answer).rejects.toMatchObject({ code: 'unavailable' });
+    expect(performance.now() - start).toBeLessThan(5_000);
+  });
+
+  it('notices that a responder lost its connection, gave up and came back', async () => {
+    const b = await bus();
+    const responder = await link(server.url);
+    links.push(responder);
+    const closed = responder.openMailbox({ onMessage: () => undefined, onDisconnect: () => undefined });
+    closed.close();
+    const subject = freshPrefix();
+    responder.connection.subscribe(subject, {
+      callback: (_error, request) => {
+        const headers = headersOf({ [wire.frame]: '1' });
+        if (!request.headers?.has(wire.probe))
+          responder.send(request.reply ?? '', numbered(1), { reply: closed.subject, headers });
+      },
+    });
+    await responder.connection.flush();
+    const frames: number[] = [];
+    const start = performance.now();
+    const reading = (async () => {
+      for await (const frame of b.requestMany(subject, numbered(1), { deadlineMs: 60_000 }))
+        frames.push(numberOf(frame));
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'unavailable' });
+    expect(frames).toEqual([1]);
     expect(performance.now() - start).toBeLessThan(5_000);
   });
 
