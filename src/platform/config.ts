@@ -84,6 +84,7 @@ export interface Config {
     readonly owner_wait: number;
     readonly partial_response: boolean;
     readonly text_bytes_max: number;
+    readonly answers_bytes_max: number;
   };
   readonly limits: {
     readonly label_name_bytes_max: number;
@@ -269,6 +270,11 @@ export const SETTINGS: {
       'Answer with a warning when a partition is missing, as Thanos; false makes it an error.',
     ),
     text_bytes_max: bytes('128KiB', 'Longest query text.', { min: '1KiB' }),
+    answers_bytes_max: bytes(
+      '512MiB',
+      'Results that wait for their readers before new queries get 503: slow readers cannot fill the memory.',
+      { min: '1MiB' },
+    ),
   },
   limits: {
     label_name_bytes_max: integer(1024, 'Longest label name.', { min: 1 }),
@@ -283,7 +289,7 @@ export const SETTINGS: {
     }),
     http_read_timeout: duration(
       '5m',
-      'Longest time a request may take to arrive, as Prometheus --web.read-timeout; slower ones get 408.',
+      'Longest time a request may take to arrive (else 408, as Prometheus --web.read-timeout) and an answer to be read.',
       { min: '1s' },
     ),
   },

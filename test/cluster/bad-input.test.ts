@@ -461,6 +461,13 @@ describe('bad queries', () => {
       /query.text_bytes_max/,
     ],
     ['5,000 matchers', 'query', { query: matchers(5000), time: end }, 200, /"vector"/],
+    [
+      '10,000 short matchers',
+      'query',
+      { query: `{__name__="metric_1",${'i!="x",'.repeat(10_000)}}`, time: end },
+      200,
+      /"vector"/,
+    ],
     ['10,000 matchers', 'query', { query: matchers(10_000), time: end }, 400, /query.text_bytes_max/],
     ['a range of 300,000 years', 'query', { query: 'metric_1[300000y]', time: end }, 400, /./],
     [
@@ -500,6 +507,15 @@ describe('bad queries', () => {
     },
     120_000,
   );
+
+  it('share the memory there is when ten come at once', async () => {
+    await within(1400, async () => {
+      const all = { query: '{__name__=~".+"}', start, end, step: '1' };
+      for (const answer of await Promise.all(Array.from({ length: 10 }, () => query('query_range', all))))
+        expect([answer.status, answer.body.length > MIB]).toEqual([200, true]);
+    });
+    await nothingIsLost();
+  }, 120_000);
 
   it('keep nobody waiting: a small query is answered while large ones run', async () => {
     const large = Array.from({ length: 10 }, () =>

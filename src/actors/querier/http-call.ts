@@ -24,6 +24,12 @@ export interface QuerierEdge {
   readonly folder: string;
 }
 
+/** The edge with what its calls share. */
+export interface OpenEdge extends QuerierEdge {
+  /** Bytes of results that are being sent. */
+  readonly sending: { bytes: number };
+}
+
 /** A request whose parameters are read. */
 export interface Call extends Form {
   readonly asked: Asked;

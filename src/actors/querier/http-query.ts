@@ -6,7 +6,8 @@ import { goQuote } from '../../query/parse/go-text.ts';
 import { parseQuery } from '../../query/parse/parse-query.ts';
 import { exprToJson } from '../../query/parse/parse-query-json.ts';
 import { prettyExpr } from '../../query/parse/pretty.ts';
-import { type Call, partialHeaders, type QuerierEdge, success } from './http-call.ts';
+import type { QueryValue } from '../../query/result.ts';
+import { type Call, type OpenEdge, partialHeaders, type QuerierEdge, success } from './http-call.ts';
 import {
   checkText,
   invalidParameter,
@@ -16,7 +17,7 @@ import {
   parseDuration,
   requiredTime,
 } from './http-params.ts';
-import { respond } from './http-respond.ts';
+import { type Hold, respond } from './http-respond.ts';
 import type { QueryAnswer, QueryRequest } from './messages.ts';
 
 const POINTS_MAX = 11_000;
@@ -29,14 +30,14 @@ interface Grid {
 }
 
 /** GET, POST /query */
-export async function instantQuery(edge: QuerierEdge, call: Call): Promise<Response> {
+export async function instantQuery(edge: OpenEdge, call: Call): Promise<Response> {
   const limit = limitOf(call.params);
   const time = optionalTime(call.params, 'time', edge.clock.now());
   return runQuery(edge, call, limit, { startMs: time, endMs: time, stepMs: 0 });
 }
 
 /** GET, POST /query_range */
-export async function rangeQuery(edge: QuerierEdge, call: Call): Promise<Response> {
+export async function rangeQuery(edge: OpenEdge, call: Call): Promise<Response> {
   const limit = limitOf(call.params);
   const startMs = requiredTime(call.params, 'start');
   const endMs = requiredTime(call.params, 'end');
@@ -62,12 +63,13 @@ function stepOf(params: URLSearchParams): number {
   throw invalidParameter('step', reason);
 }
 
-async function runQuery(edge: QuerierEdge, call: Call, limit: number, grid: Grid): Promise<Response> {
+async function runQuery(edge: OpenEdge, call: Call, limit: number, grid: Grid): Promise<Response> {
   const query = queryText(edge, call);
   const timeoutMs = optionalDuration(call.params, 'timeout');
   const lookbackMs = lookbackOf(call.params);
   if (timeoutMs !== undefined && timeoutMs <= 0)
     throw new DomainError('timeout', 'query timed out in query execution');
+  refuseWhileFull(edge);
   const request: QueryRequest = {
     ...call.asked,
     query,
@@ -85,7 +87,42 @@ async function runQuery(edge: QuerierEdge, call: Call, limit: number, grid: Grid
     ...(stats === '' ? {} : { stats: statisticsOf(answer) }),
     warnings: statsWarnings(stats),
   });
-  return respond(call.request, pieces, 200, partialHeaders(answer.partial));
+  return respond(call.request, pieces, 200, partialHeaders(answer.partial), holdResult(edge, answer));
+}
+
+function refuseWhileFull({ sending, config }: OpenEdge): void {
+  const { answers_bytes_max: max } = config.query;
+  if (sending.bytes > max)
+    throw new DomainError(
+      'unavailable',
+      `results of ${sending.bytes} bytes wait for their readers (limit query.answers_bytes_max ${max}); try again later`,
+    );
+}
+
+// Counts a result until it is sent; a reader that takes too long is left.
+function holdResult({ sending, clock, config }: OpenEdge, { result }: QueryAnswer): Hold {
+  const bytes = resultBytes(result.value);
+  const late = new AbortController();
+  let held = true;
+  const release = (): void => {
+    if (!held) return;
+    held = false;
+    sending.bytes -= bytes;
+    cancel();
+  };
+  const cancel = clock.after(config.limits.http_read_timeout, () => {
+    release();
+    late.abort(new DomainError('timeout', 'the reader of an answer took too long'));
+  });
+  sending.bytes += bytes;
+  return { signal: late.signal, release };
+}
+
+function resultBytes(value: QueryValue): number {
+  if (value.type === 'vector' || value.type === 'matrix')
+    return value.batch.values.byteLength + value.batch.present.byteLength;
+  if (value.type !== 'raw-matrix') return 0;
+  return value.series.reduce((sum, { values }) => sum + 2 * values.byteLength, 0);
 }
 
 function queryText(edge: QuerierEdge, call: Call): string {

@@ -2,7 +2,7 @@
 // socket takes them when it is more than fits one.
 
 import { Readable } from 'node:stream';
-import { constants, createDeflate, createGzip, deflateSync, gzipSync } from 'node:zlib';
+import { createDeflate, createGzip, deflateSync, gzipSync } from 'node:zlib';
 
 /** A body up to this length is sent whole, with its Content-Length. */
 const WHOLE_BYTES_MAX = 256 * 1024;
@@ -12,12 +12,21 @@ const LEVEL = { level: 1 };
 
 type Packing = 'gzip' | 'deflate' | undefined;
 
+/** What the pieces of an answer are made from: held until the last piece is made, or nobody wants more. */
+export interface Hold {
+  /** Aborts when the reader takes too long. */
+  readonly signal: AbortSignal;
+  /** To be called once or more. */
+  readonly release: () => void;
+}
+
 /** A JSON response whose body is made piece by piece while it is sent. */
 export function respond(
   request: Request,
   pieces: Iterable<string | Uint8Array<ArrayBuffer>>,
   status: number,
   headers: Readonly<Record<string, string>> = {},
+  hold?: Hold,
 ): Response {
   const all: Record<string, string> = {
     'content-type': 'application/json',
@@ -28,8 +37,9 @@ export function respond(
   const { body, more } = beginning(source);
   const packing = body.length < COMPRESS_BYTES_MIN ? undefined : packingOf(request);
   if (packing !== undefined) all['content-encoding'] = packing;
-  if (!more) return new Response(wholeBody(body, packing), { status, headers: all });
-  return new Response(streamBody(body, source, packing), { status, headers: all });
+  if (more) return new Response(streamBody(body, source, packing, hold), { status, headers: all });
+  hold?.release();
+  return new Response(wholeBody(body, packing), { status, headers: all });
 }
 
 /** 204 with the headers every answer has. */
@@ -88,15 +98,15 @@ function streamBody(
   first: Uint8Array<ArrayBuffer>,
   source: Bytes,
   packing: Packing,
+  hold: Hold | undefined,
 ): ReadableStream<Uint8Array> {
-  if (packing === undefined) return plainStream(first, source);
-  const compressor =
-    packing === 'gzip'
-      ? createGzip({ ...LEVEL, finishFlush: constants.Z_FINISH })
-      : createDeflate({ ...LEVEL, finishFlush: constants.Z_FINISH });
+  if (packing === undefined) return plainStream(first, source, hold);
+  const compressor = packing === 'gzip' ? createGzip(LEVEL) : createDeflate(LEVEL);
   const plain = Readable.from(buffers(first, source), { objectMode: false });
   plain.on('error', (error) => compressor.destroy(error));
+  plain.on('close', () => hold?.release());
   compressor.on('close', () => plain.destroy());
+  hold?.signal.addEventListener('abort', () => compressor.destroy(hold.signal.reason));
   return Readable.toWeb(plain.pipe(compressor)) as ReadableStream<Uint8Array>;
 }
 
@@ -105,14 +115,25 @@ function* buffers(first: Uint8Array<ArrayBuffer>, source: Bytes): Generator<Uint
   for (let next = source.next(); !next.done; next = source.next()) yield next.value;
 }
 
-function plainStream(first: Uint8Array<ArrayBuffer>, source: Bytes): ReadableStream<Uint8Array> {
+function plainStream(
+  first: Uint8Array<ArrayBuffer>,
+  source: Bytes,
+  hold: Hold | undefined,
+): ReadableStream<Uint8Array> {
   const parts = buffers(first, source);
   return new ReadableStream(
     {
+      start(controller) {
+        hold?.signal.addEventListener('abort', () => controller.error(hold.signal.reason));
+      },
       pull(controller) {
         const next = parts.next();
-        if (next.done) controller.close();
-        else controller.enqueue(next.value);
+        if (!next.done) return controller.enqueue(next.value);
+        hold?.release();
+        controller.close();
+      },
+      cancel() {
+        hold?.release();
       },
     },
     { highWaterMark: 1 },

@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
@@ -26,10 +26,10 @@ afterEach(async () => {
 type Ask = (kind: keyof QuerierMessages, message: Asked) => Promise<unknown>;
 type Get = (path: string, request?: Partial<RawRequest>) => Promise<RawAnswer>;
 
-async function open(ask: Ask): Promise<Get> {
+async function open(ask: Ask, flags: Record<string, string> = {}): Promise<Get> {
   const edge = {
     actor: { ask } as unknown as ActorRef<QuerierMessages>,
-    config: readConfig({ flags: {} }),
+    config: readConfig({ flags }),
     clock: realClock(),
     version: '1.2.3',
     startedMs: 0,
@@ -44,6 +44,16 @@ async function open(ask: Ask): Promise<Get> {
   await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
   return (path, request = {}) => rawRequest(url, { path: `/api/v1${path}`, ...request });
+}
+
+/** Asks and reads nothing of the answer. */
+async function unread(path: string, encoding: string): Promise<Socket> {
+  const socket = connect((server!.address() as AddressInfo).port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.pause();
+  socket.write(`GET /api/v1${path} HTTP/1.1\r\nhost: x\r\naccept-encoding: ${encoding}\r\n\r\n`);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  return socket;
 }
 
 const json = ({ body }: RawAnswer): unknown => JSON.parse(body.toString());
@@ -161,6 +171,27 @@ describe('the query edge', () => {
       await half.catch(() => {});
     }
     expect((await get(RANGE)).body.equals(plain.body)).toBe(true);
+  });
+
+  it('refuses queries while results wait for slow readers, and leaves readers that take too long', async () => {
+    const flags = { 'query.answers_bytes_max': '1MiB', 'limits.http_read_timeout': '1s' };
+    for (const encoding of ['identity', 'gzip']) {
+      const get = await open(async () => matrix(1000, 2000), flags);
+      const slow = await unread(RANGE, encoding);
+      await expect.poll(async () => (await get('/query?query=1')).status).toBe(503);
+      const refused = await get('/query?query=1');
+      expect([refused.headers['retry-after'], json(refused)]).toMatchObject([
+        '5',
+        { errorType: 'unavailable' },
+      ]);
+      const ended = new Promise((resolve) => slow.once('close', resolve));
+      await new Promise((resolve) => setTimeout(resolve, 1200));
+      slow.resume();
+      await ended;
+      expect((await get(RANGE)).status).toBe(200);
+      server?.closeAllConnections();
+      server?.close();
+    }
   });
 
   it('writes series and metadata whose names JavaScript objects treat specially', async () => {
