@@ -16,6 +16,7 @@ const ALL = 1;
 const SOME = 2;
 const CONSTANT = 1;
 const EACH = 2;
+const WRITER_BYTES_MAX = 64 << 20;
 
 /** What a reader of partial states must agree on with their writer. */
 export interface PartialShape {
@@ -32,7 +33,8 @@ export function encodeGroups(
   state: GroupColumns,
 ): Uint8Array {
   const { operator, steps, columns } = shape;
-  const writer = new ByteWriter(Math.min(1 << 20, 64 + labels.length * (64 + columns * steps * 8)));
+  // Memory that is not written to costs nothing; growing would touch all of it twice.
+  const writer = new ByteWriter(Math.min(WRITER_BYTES_MAX, 64 + labels.length * (96 + columns * steps * 8)));
   writer.u8(VERSION);
   for (const number of [operator, steps, columns, labels.length]) writer.uvarint(number);
   const scratch = new Float64Array(steps);
@@ -46,7 +48,7 @@ export function encodeGroups(
       writeColumn(writer, scratch.subarray(0, count));
     }
   }
-  return writer.copy();
+  return writer.length * 2 > writer.bytes.length ? writer.written() : writer.copy();
 }
 
 function writeLabels(writer: ByteWriter, labels: Labels): void {

@@ -20,7 +20,7 @@ export function splitPartial(bytes: Uint8Array, bytesMax: number): readonly Uint
     writer.u8(version);
     for (const number of [operator, steps, columns, count]) writer.uvarint(number);
     writer.raw(bytes.subarray(start, end));
-    parts.push(writer.copy());
+    parts.push(writer.written());
     start = end;
     count = 0;
   };
