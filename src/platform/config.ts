@@ -96,6 +96,7 @@ export interface Config {
     readonly metadata_max: number;
     readonly http_connections_max: number;
     readonly http_read_timeout: number;
+    readonly http_write_timeout: number;
   };
 }
 
@@ -289,9 +290,12 @@ export const SETTINGS: {
     }),
     http_read_timeout: duration(
       '5m',
-      'Longest time a request may take to arrive (else 408, as Prometheus --web.read-timeout) and an answer to be read.',
+      'Longest time a request may take to arrive, as Prometheus --web.read-timeout; slower ones get 408.',
       { min: '1s' },
     ),
+    http_write_timeout: duration('5m', 'Longest time a reader may take for an answer to a query.', {
+      min: '1s',
+    }),
   },
 };
 

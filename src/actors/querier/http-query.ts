@@ -110,7 +110,7 @@ function holdResult({ sending, clock, config }: OpenEdge, { result }: QueryAnswe
     sending.bytes -= bytes;
     cancel();
   };
-  const cancel = clock.after(config.limits.http_read_timeout, () => {
+  const cancel = clock.after(config.limits.http_write_timeout, () => {
     release();
     late.abort(new DomainError('timeout', 'the reader of an answer took too long'));
   });

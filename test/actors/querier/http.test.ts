@@ -174,7 +174,7 @@ describe('the query edge', () => {
   });
 
   it('refuses queries while results wait for slow readers, and leaves readers that take too long', async () => {
-    const flags = { 'query.answers_bytes_max': '1MiB', 'limits.http_read_timeout': '1s' };
+    const flags = { 'query.answers_bytes_max': '1MiB', 'limits.http_write_timeout': '1s' };
     for (const encoding of ['identity', 'gzip']) {
       const get = await open(async () => matrix(1000, 2000), flags);
       const slow = await unread(RANGE, encoding);
