@@ -53,6 +53,7 @@ class StepMatcher {
   readonly #output: RowList;
   readonly #rowOfLabels = new Map<string, number>();
   readonly #rowOfPair = new Map<string, number>();
+  #conflict = false;
 
   constructor(operation: PairOperation, left: StepBatch, right: StepBatch, signatures: Signatures) {
     const { matching } = operation;
@@ -74,6 +75,12 @@ class StepMatcher {
   }
 
   run(step: number): void {
+    this.#combineStep(step);
+    // Prometheus looks for equal results when a step is done: what is wrong with its matches is told first.
+    if (this.#conflict) throw sameLabelsError();
+  }
+
+  #combineStep(step: number): void {
     const many = this.#many;
     const one = this.#one;
     many.rows = presentRows(many.batch, step);
@@ -123,7 +130,7 @@ class StepMatcher {
     const filter = isComparison(op) && !returnBool;
     if (filter && value === 0) return;
     const cell = result * this.#output.steps + step;
-    if (this.#output.present[cell] === 1) throw sameLabelsError();
+    if (this.#output.present[cell] === 1) this.#conflict = true;
     this.#output.values[cell] = filter ? a : value;
     this.#output.present[cell] = 1;
   }
