@@ -263,8 +263,8 @@ export const SETTINGS: {
     }),
     queue_max: integer(1000, 'Queries waiting for their turn before new ones get 503.', { min: 1 }),
     owner_wait: duration(
-      '10s',
-      'How long a query waits for a partition that has no owner yet before its answer is partial.',
+      '20s',
+      'How long a query waits for a partition without an owner before its answer is partial: longer than nats.lease_ttl.',
     ),
     partial_response: flag(
       true,
