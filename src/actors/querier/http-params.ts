@@ -10,6 +10,8 @@ import { goQuote } from '../../query/parse/go-text.ts';
 
 /** Bytes of a form body, as Go's net/http. */
 const FORM_BYTES_MAX = 10 * 1024 * 1024;
+/** Bytes that are read of a form nobody wants. */
+const LEFTOVER_BYTES_MAX = 64 * 1024 * 1024;
 /** The largest value of Go's int. */
 const INT_MAX = 2n ** 63n - 1n;
 
@@ -37,21 +39,21 @@ export async function readForm(request: Request): Promise<Form> {
   return { params, problem: problems[0] };
 }
 
+// What is too large is read to its end all the same, up to a point: closing on a client that still writes would take the
+// answer from it.
 async function bodyText(request: Request): Promise<string> {
-  const tooLarge = (): DomainError =>
-    new DomainError('bad_data', `http: POST too large: a form may have ${FORM_BYTES_MAX} bytes`);
-  const announced = request.headers.get('content-length');
-  if (announced !== null) {
-    if (Number(announced) > FORM_BYTES_MAX) throw tooLarge();
-    return request.text();
-  }
+  const announced = Number(request.headers.get('content-length') ?? Number.NaN);
+  if (announced <= FORM_BYTES_MAX) return request.text();
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body ?? []) {
     length += chunk.length;
-    if (length > FORM_BYTES_MAX) throw tooLarge();
-    chunks.push(chunk);
+    if (length <= FORM_BYTES_MAX) chunks.push(chunk);
+    else chunks.length = 0;
+    if (length > LEFTOVER_BYTES_MAX) break;
   }
+  if (length > FORM_BYTES_MAX)
+    throw new DomainError('bad_data', `http: POST too large: a form may have ${FORM_BYTES_MAX} bytes`);
   return Buffer.concat(chunks).toString();
 }
 
