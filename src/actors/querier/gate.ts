@@ -17,16 +17,19 @@ export class Gate {
   /** Runs `work` when there is room; `unavailable` when the queue is full, the signal's reason when it aborts in the queue. */
   async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     if (this.#running >= this.#concurrency) await this.#wait(signal);
-    this.#running++;
+    else this.#running++;
     try {
       return await work();
     } finally {
-      this.#running--;
-      this.#queue.shift()?.();
+      // Whoever waits gets this very place: nobody who comes in between can take it.
+      const next = this.#queue.shift();
+      if (next) next();
+      else this.#running--;
     }
   }
 
   #wait(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.reject(signal.reason);
     if (this.#queue.length >= this.#queueMax)
       return Promise.reject(
         new DomainError(

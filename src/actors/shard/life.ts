@@ -133,6 +133,9 @@ export async function closeShard(state: ShardState, context: ShardContext): Prom
       error: errorText(error),
     });
   }
+  const { applied, lag, logBytes, series, headBytes } = state.metrics;
+  for (const gauge of [applied, lag, logBytes, series, headBytes])
+    gauge.remove({ partition: String(state.partition) });
   await state.announcement?.withdraw();
   await state.lease?.release();
   for (const store of state.tenants.values()) await store.close();

@@ -120,6 +120,13 @@ export function createMemoryDisk(): MemoryDisk {
           if (name === full(target) || name.startsWith(`${full(target)}/`)) files.delete(name);
       },
       async rename(source, target) {
+        const below = `${full(source)}/`;
+        const inFolder = [...files.keys()].filter((name) => name.startsWith(below));
+        for (const name of inFolder) {
+          files.set(`${full(target)}/${name.slice(below.length)}`, need(name));
+          files.delete(name);
+        }
+        if (inFolder.length > 0) return;
         files.set(full(target), need(full(source)));
         files.delete(full(source));
       },

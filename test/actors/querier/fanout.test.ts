@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import { fanOut, retryLost, StreamLost } from '../../../src/actors/querier/fanout.ts';
+import { Gate } from '../../../src/actors/querier/gate.ts';
+import { createLocalBus } from '../../../src/bus/local/local-bus.ts';
+import { shardSubject } from '../../../src/bus/subjects.ts';
+import { DomainError } from '../../../src/model/errors.ts';
+import { createVirtualClock, settle } from '../../helpers/virtual-clock.ts';
+
+const WAIT_MS = 10_000;
+const NEVER = new AbortController().signal;
+
+function setup(partitions = 3) {
+  const clock = createVirtualClock();
+  const bus = createLocalBus({ clock });
+  const serve = async (
+    partition: number,
+    frames: readonly number[],
+    after?: DomainError,
+  ): Promise<() => Promise<void>> => {
+    const service = await bus.service({ name: 's', version: '1.0.0', description: '', metadata: {} });
+    await service.serveMany(shardSubject('skein', partition, 'metadata'), async (_payload, send) => {
+      for (const frame of frames) await send(Uint8Array.of(frame));
+      if (after) throw after;
+    });
+    return () => service.stop();
+  };
+  const ask = async (partialResponse: boolean, signal: AbortSignal = NEVER): Promise<(string | number)[]> => {
+    const settings = { bus, clock, prefix: 'skein', partitions, ownerWaitMs: WAIT_MS, partialResponse };
+    const heard: (string | number)[] = [];
+    for await (const item of fanOut(
+      settings,
+      'shard.metadata',
+      'metadata',
+      { tenant: 't', metric: '', limit: 0 },
+      signal,
+    ))
+      heard.push(item.kind === 'frame' ? item.frame[0]! : `missing ${item.partition}`);
+    return heard;
+  };
+  return { clock, serve, ask };
+}
+
+const outcome = <T>(work: Promise<T>): Promise<T | string> =>
+  work.catch((error) => (error as DomainError).message);
+
+describe('fanOut', () => {
+  it('hands frames on in the order of partitions, whatever order they come in', async () => {
+    const { clock, serve, ask } = setup();
+    await serve(2, [20, 21]);
+    await serve(0, [1]);
+    const asked = ask(false);
+    await clock.advance(100);
+    await serve(1, []);
+    await clock.advance(100);
+    expect(await asked).toEqual([1, 20, 21]);
+  });
+
+  it('waits for an owner, then names the partition that has none', async () => {
+    const { clock, serve, ask } = setup(2);
+    await serve(0, [1]);
+    const partial = ask(true);
+    const whole = outcome(ask(false));
+    await clock.advance(WAIT_MS + 200);
+    expect(await partial).toEqual([1, 'missing 1']);
+    expect(await whole).toMatch(/^partial response: partition 1 is missing: /);
+  });
+
+  it('is not answered by half a stream: what breaks off is lost, with and without partial responses', async () => {
+    const { clock, serve, ask } = setup(1);
+    await serve(0, [1], new DomainError('unavailable', 'gone'));
+    for (const partial of [true, false]) {
+      const asked = ask(partial).catch((error: unknown) => error);
+      await clock.advance(200);
+      expect(await asked).toBeInstanceOf(StreamLost);
+    }
+  });
+
+  it('begins again when an answer broke off, and only then', async () => {
+    const { clock, serve, ask } = setup(1);
+    const stop = await serve(0, [1], new DomainError('unavailable', 'gone'));
+    let lives = 0;
+    const asked = retryLost({ clock, ownerWaitMs: WAIT_MS }, NEVER, () => {
+      lives++;
+      return ask(false);
+    });
+    await clock.advance(200);
+    expect(lives).toBeGreaterThan(1);
+    await stop();
+    await serve(0, [7, 8]);
+    await clock.advance(200);
+    expect(await asked).toEqual([7, 8]);
+    const refused = retryLost({ clock, ownerWaitMs: WAIT_MS }, NEVER, async () => {
+      lives = -1;
+      throw new DomainError('unavailable', 'no');
+    });
+    expect(await outcome(refused)).toBe('no');
+  });
+
+  it('ends when its asker does', async () => {
+    const { clock, ask } = setup(1);
+    const aborter = new AbortController();
+    const asked = outcome(ask(true, aborter.signal));
+    await clock.advance(100);
+    aborter.abort(new DomainError('canceled', 'left'));
+    await clock.advance(100);
+    expect(await asked).toMatch(/left|cancel/);
+  });
+});
+
+describe('Gate', () => {
+  it('lets so many in, so many wait in order, and refuses the rest', async () => {
+    const gate = new Gate(1, 2);
+    const begun: number[] = [];
+    const ends: (() => void)[] = [];
+    const enter = (index: number, signal: AbortSignal = NEVER): Promise<unknown> =>
+      outcome(
+        gate.run(signal, () => {
+          begun.push(index);
+          return new Promise<void>((resolve) => ends.push(resolve));
+        }),
+      );
+    const leaver = new AbortController();
+    const first = enter(0);
+    const second = enter(1, leaver.signal);
+    const third = enter(2);
+    expect(await enter(3)).toMatch(/^too many queries: 1 run and 2 wait/);
+    leaver.abort(new DomainError('canceled', 'left'));
+    expect(await second).toBe('left');
+    ends[0]!();
+    const late = enter(4); // comes in the very moment in which a place is free: it is the waiter's
+    await first;
+    await settle();
+    expect(begun).toEqual([0, 2]);
+    ends[1]!();
+    await third;
+    await settle();
+    expect(begun).toEqual([0, 2, 4]);
+    ends[2]!();
+    await late;
+  });
+});

@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest';
+import { leaseKey } from '../../../src/bus/subjects.ts';
+import { decodeEnvelope } from '../../../src/codec/envelope.ts';
+import { createMemoryDisk } from '../../bus/local/memory-disk.ts';
+import { openShardRig, type ShardRig } from './rig.ts';
+
+const HOUR = 3_600_000;
+const STEP = 60_000;
+const T0 = Date.UTC(2025, 11, 31); // a multiple of two hours
+
+function times(from: number, to: number): number[] {
+  return Array.from({ length: (to - from) / STEP }, (_, i) => from + i * STEP);
+}
+
+/** Six hours in many small messages over many epochs: four of them can be cut. */
+async function sixHours(rig: ShardRig): Promise<number> {
+  for (let at = T0; at < T0 + 6 * HOUR; at += 2 * STEP) {
+    await rig.write(times(at, at + 2 * STEP));
+    await rig.clock.advance(1000);
+  }
+  return T0 + 6 * HOUR - STEP;
+}
+
+const COUNT = 'count_over_time(m[1d])';
+const SUM = 'sum(sum_over_time(m[1d]))';
+const sumOf = (all: readonly number[]): number => 2 * all.reduce((sum, time) => sum + time / 1000, 0);
+
+async function owner(rig: ShardRig): Promise<string | undefined> {
+  const [entry] = await rig.directory.list(leaseKey(0));
+  return entry && decodeEnvelope<{ process: string }>(entry.value).process;
+}
+
+async function blocks(rig: ShardRig): Promise<string[]> {
+  const found: string[] = [];
+  for await (const entry of rig.objects.list('')) if (entry.key.endsWith('/meta.json')) found.push(entry.key);
+  return found;
+}
+
+describe('a shard', () => {
+  it('cuts what is complete, uploads it, trims the log, and answers the same all along', async () => {
+    const rig = await openShardRig();
+    const shard = await rig.start('one', createMemoryDisk());
+    const end = await sixHours(rig);
+    const all = times(T0, end + STEP);
+    await rig.clock.advance(5000);
+    expect((await blocks(rig)).length).toBe(2);
+    expect(await rig.ask(COUNT, end)).toEqual([all.length, all.length]);
+    await rig.clock.advance(120_000); // epochs end
+    const { first } = await rig.wal.bounds();
+    expect(first).toBeGreaterThan(60);
+    expect(await rig.ask(SUM, end)).toEqual([sumOf(all)]);
+    await rig.driven(shard.stop());
+    // A process that has nothing: blocks and what the log kept.
+    const other = await rig.start('two', createMemoryDisk());
+    expect(await rig.ask(COUNT, end)).toEqual([all.length, all.length]);
+    expect(await rig.ask(SUM, end)).toEqual([sumOf(all)]);
+    await rig.driven(other.stop());
+  });
+
+  it('hands its partition over to one that has caught up, and somebody answers at every moment', async () => {
+    const rig = await openShardRig();
+    const first = await rig.start('one', createMemoryDisk());
+    const end = await sixHours(rig);
+    await rig.clock.advance(5000);
+    expect(await owner(rig)).toBe('one');
+    await rig.driven(first.ask('place', { wanted: false }));
+    const second = await rig.start('two', createMemoryDisk());
+    await rig.clock.advance(3000);
+    expect(await owner(rig)).toBe('two');
+    expect(await rig.driven(first.ask('status', undefined))).toMatchObject({ owner: false });
+    await rig.driven(first.stop());
+    expect(await rig.answers()).toBe(true);
+    const all = times(T0, end + STEP);
+    expect(await rig.ask(COUNT, end)).toEqual([all.length, all.length]);
+    await rig.driven(second.stop());
+  });
+
+  it('takes its partition back when it is wanted again', async () => {
+    const rig = await openShardRig();
+    const first = await rig.start('one', createMemoryDisk());
+    await rig.write(times(T0, T0 + STEP));
+    await rig.clock.advance(2000);
+    await rig.driven(first.ask('place', { wanted: false }));
+    const second = await rig.start('two', createMemoryDisk());
+    await rig.clock.advance(2000);
+    expect(await owner(rig)).toBe('two');
+    await rig.driven(second.stop());
+    expect(await owner(rig)).toBeUndefined();
+    await rig.clock.advance(3000);
+    expect(await owner(rig)).toBeUndefined(); // not asked for while it belongs elsewhere
+    await rig.driven(first.ask('place', { wanted: true }));
+    await rig.clock.advance(2000);
+    expect(await owner(rig)).toBe('one');
+    await rig.driven(first.stop());
+  });
+
+  it('neither loses nor doubles a sample when it dies between an upload and its snapshot', async () => {
+    const rig = await openShardRig();
+    const disk = createMemoryDisk();
+    const before = await rig.start('one', disk);
+    await rig.write(times(T0, T0 + 2 * HOUR));
+    await rig.driven(before.stop()); // a snapshot of two hours
+    const snapshot = await disk.readFile('shards/0/snapshot');
+    const life = await rig.start('one', disk);
+    await rig.write(times(T0 + 2 * HOUR, T0 + 6 * HOUR));
+    await rig.clock.advance(5000);
+    expect((await blocks(rig)).length).toBe(2);
+    await rig.driven(life.stop());
+    // As a death right after the upload leaves it: blocks in the bucket, the old snapshot on disk.
+    await disk.writeFile('shards/0/snapshot', snapshot);
+    const after = await rig.start('one', disk);
+    const all = times(T0, T0 + 6 * HOUR);
+    const end = T0 + 6 * HOUR - STEP;
+    expect(await rig.ask(COUNT, end)).toEqual([all.length, all.length]);
+    expect(await rig.ask(SUM, end)).toEqual([sumOf(all)]);
+    await rig.driven(after.stop());
+  });
+
+  it('passes a snapshot over that lacks a cut which another owner made within it', async () => {
+    const rig = await openShardRig();
+    const disk = createMemoryDisk();
+    const first = await rig.start('one', disk);
+    await rig.driven(first.ask('place', { wanted: false })); // follows, and never cuts
+    await sixHours(rig);
+    const second = await rig.start('two', createMemoryDisk());
+    await rig.clock.advance(30_000);
+    expect((await blocks(rig)).length).toBe(2);
+    await rig.write(times(T0 + 6 * HOUR, T0 + 6 * HOUR + STEP));
+    await rig.clock.advance(2000);
+    await rig.driven(first.stop());
+    await rig.driven(second.stop());
+    const again = await rig.start('one', disk);
+    const all = times(T0, T0 + 6 * HOUR + STEP);
+    expect(await rig.ask(COUNT, T0 + 6 * HOUR)).toEqual([all.length, all.length]);
+    await rig.driven(again.stop());
+  });
+
+  it('starts from the log when its snapshot does not check', async () => {
+    const rig = await openShardRig();
+    const disk = createMemoryDisk();
+    const first = await rig.start('one', disk);
+    await rig.write(times(T0, T0 + HOUR));
+    await rig.driven(first.stop());
+    const snapshot = await disk.readFile('shards/0/snapshot');
+    for (const at of [0, 20, snapshot.length >> 1, snapshot.length - 9]) {
+      const broken = snapshot.slice();
+      broken[at]! ^= 0x40;
+      await disk.writeFile('shards/0/snapshot', broken);
+      const again = await rig.start('one', disk);
+      expect(await rig.ask(COUNT, T0 + HOUR)).toEqual([60, 60]);
+      await rig.driven(again.stop());
+      await disk.writeFile('shards/0/snapshot', snapshot);
+    }
+  });
+});

@@ -1,0 +1,210 @@
+// The laptop: one process, no servers. It is up at once, takes a real Prometheus's remote write in both versions, drains on Ctrl-C,
+// comes back with everything after that and after kill -9, and says what to do when it cannot start.
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeWithServers, freePorts, startPrometheus } from '../helpers/servers.ts';
+import { type SkeinServer, startSkein } from '../helpers/skein-server.ts';
+import { instant, Load, report, scalarOf, until } from './rig.ts';
+
+const skeinJs = path.resolve(import.meta.dirname, '../../bin/skein.js');
+
+/** Starts the command line by itself and collects what it prints. */
+function serve(
+  args: readonly string[],
+  uid?: number,
+): { child: ChildProcess; output: () => string; ended: Promise<number> } {
+  const child = spawn(process.execPath, [skeinJs, 'serve', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(uid === undefined ? {} : { uid }),
+  });
+  let text = '';
+  child.stdout?.on('data', (bytes: Buffer) => (text += bytes.toString()));
+  child.stderr?.on('data', (bytes: Buffer) => (text += bytes.toString()));
+  const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? -1)));
+  return { child, output: () => text, ended };
+}
+
+async function refusal(args: readonly string[], uid?: number): Promise<string> {
+  const { child, output, ended } = serve(args, uid);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+  expect(await ended).toBe(1);
+  clearTimeout(timer);
+  expect(output()).not.toMatch(/^\s+at /m); // no stack
+  return output();
+}
+
+describe('one process by itself', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'skein-embedded-'));
+  });
+  afterAll(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('is ready within ten seconds and says how to use it', async () => {
+    const [port] = await freePorts(1);
+    const began = performance.now();
+    const { child, output, ended } = serve(['--listen', `127.0.0.1:${port}`, '--data', `${folder}/first`]);
+    await until(10_000, async () => output().includes('Data folder'));
+    report('ready', { ms: Math.round(performance.now() - began) });
+    expect(output()).toContain(`- url: http://127.0.0.1:${port}/api/v1/write`);
+    expect(output()).toContain(`Data folder: ${folder}/first`);
+    child.kill('SIGINT');
+    expect(await ended).toBe(0);
+    expect(output()).toContain('stopped');
+  });
+
+  it('has every acknowledged sample after Ctrl-C and after kill -9 in the middle of writes', async () => {
+    const server = await startSkein();
+    const load = new Load(() => [server], 4);
+    try {
+      for (const end of ['stop', 'kill'] as const) {
+        load.run();
+        await until(20_000, async () => load.samples > (end === 'stop' ? 10_000 : 30_000));
+        await server[end]();
+        await load.stop();
+        const began = performance.now();
+        await server.start();
+        await until(
+          3000,
+          async () => (await load.check(server)) === undefined,
+          () => load.acked,
+        );
+        report(end, { backMs: Math.round(performance.now() - began), samples: load.samples });
+      }
+    } finally {
+      await server.dispose();
+    }
+  });
+
+  it('says what to do when the port is taken, the folder is in use, or cannot be written', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as { port: number };
+    expect(await refusal(['--listen', `127.0.0.1:${port}`, '--data', `${folder}/port`])).toMatch(
+      /port|address|--listen/i,
+    );
+    await new Promise<void>((resolve) => taken.close(() => resolve()));
+
+    const [first, second] = await freePorts(2);
+    const holder = serve(['--listen', `127.0.0.1:${first}`, '--data', `${folder}/shared`]);
+    await until(10_000, async () => holder.output().includes('Data folder'));
+    expect(await refusal(['--listen', `127.0.0.1:${second}`, '--data', `${folder}/shared`])).toMatch(
+      /in use|--data/i,
+    );
+    holder.child.kill('SIGINT');
+    await holder.ended;
+
+    await mkdir(`${folder}/locked`);
+    await chmod(`${folder}/locked`, 0o500);
+    await chmod(folder, 0o755);
+    // Root writes anywhere; somebody else is asked to.
+    const uid = process.getuid?.() === 0 ? 65534 : undefined;
+    if (uid !== undefined && !readableBy(uid)) return;
+    expect(
+      await refusal(['--listen', `127.0.0.1:${second}`, '--data', `${folder}/locked/data`], uid),
+    ).toMatch(/cannot|writ/i);
+  });
+});
+
+// Whether this user may read the sources at all (they may lie in root's home).
+function readableBy(uid: number): boolean {
+  try {
+    execFileSync(process.execPath, [skeinJs, 'version'], { uid, stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function mountSmall(folder: string): string | undefined {
+  if (process.getuid?.() !== 0) return 'only root can mount a small file system';
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', folder], { stdio: 'pipe' });
+    return undefined;
+  } catch (error) {
+    return `cannot mount: ${String(error).slice(0, 100)}`;
+  }
+}
+
+const small = await mkdtemp(path.join(tmpdir(), 'skein-small-'));
+const reason = mountSmall(small);
+
+describe('a disk that fills up', () => {
+  afterAll(async () => {
+    if (reason === undefined) execFileSync('umount', ['-l', small]);
+    await rm(small, { recursive: true, force: true });
+  });
+
+  it.skipIf(reason !== undefined)(
+    `refuses writes with a reason${reason ? ` [skipped: ${reason}]` : ''}`,
+    async () => {
+      const [port] = await freePorts(1);
+      const { child, ended } = serve(['--listen', `127.0.0.1:${port}`, '--data', `${small}/data`]);
+      const url = `http://127.0.0.1:${port}`;
+      try {
+        await until(10_000, async () => (await fetch(`${url}/-/ready`)).ok);
+        execFileSync('dd', ['if=/dev/zero', `of=${small}/filler`, 'bs=1M', 'count=64'], { stdio: 'ignore' });
+      } catch {
+        // dd ends with an error when the disk is full, as it should be now
+      }
+      try {
+        const server = { url } as SkeinServer;
+        const load = new Load(() => [server], 2);
+        load.run();
+        await until(20_000, async () => load.failures.length > 2);
+        await load.stop();
+        expect(load.failures[0]).toMatch(/^(503|507|429) .*(space|full)/i);
+        expect((await instant(server, 'vector(1)', Date.now() / 1000)).status).toBe(200);
+        await rm(`${small}/filler`);
+        const refused = load.samples;
+        load.run();
+        await until(30_000, async () => load.samples > refused);
+        await load.stop();
+        await until(5000, async () => (await load.check(server)) === undefined);
+      } finally {
+        child.kill('SIGKILL');
+        await ended;
+      }
+    },
+  );
+});
+
+await describeWithServers(['prometheus'], 'a Prometheus that writes to it', () => {
+  it.each([
+    ['1.0', ''],
+    ['2.0', ', protobuf_message: io.prometheus.write.v2.Request'],
+  ])('is answered for in remote write %s', async (_version, protocol) => {
+    const skein = await startSkein();
+    const folder = await mkdtemp(path.join(tmpdir(), 'skein-targets-'));
+    const config = `global: { scrape_interval: 1s }
+scrape_configs: [{ job_name: self, file_sd_configs: [{ files: ['${folder}/*.json'], refresh_interval: 1s }] }]
+remote_write: [{ url: '${skein.url}/api/v1/write'${protocol} }]
+`;
+    const prometheus = await startPrometheus(config);
+    // It scrapes itself: its address is known only now.
+    await writeFile(`${folder}/self.json`, JSON.stringify([{ targets: [new URL(prometheus.url).host] }]));
+    try {
+      await until(
+        30_000,
+        async () => Number(await scalarOf(skein, 'count(up{job="self"} == 1)', Date.now() / 1000)) === 1,
+      );
+      await until(
+        10_000,
+        async () =>
+          Number(await scalarOf(skein, 'count({job="self",__name__=~"prometheus_.*"})', Date.now() / 1000)) >
+          50,
+      );
+    } finally {
+      await prometheus.dispose();
+      await skein.dispose();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
