@@ -1,9 +1,11 @@
 // State of a querier: one engine per tenant (each with its plan cache), and the gate that bounds queries at once.
 
+import type { Service } from '../../bus/bus.ts';
 import type { Config } from '../../platform/config.ts';
 import type { CounterMetric, HistogramMetric } from '../../platform/metrics.ts';
 import { createEngine, type Engine } from '../../query/engine.ts';
 import type { ActorContext } from '../actor.ts';
+import { announceService } from '../service.ts';
 import type { FanoutSettings } from './fanout.ts';
 import { fragmentRunner } from './fragments.ts';
 import { Gate } from './gate.ts';
@@ -19,6 +21,8 @@ export interface QuerierState {
   /** Engines by tenant and partial-response mode, least recently used first. */
   readonly engines: Map<string, Engine>;
   readonly metrics: QuerierMetrics;
+  /** Shows the querier to `nats micro ls`. */
+  readonly service: Service;
 }
 
 /** What a querier counts. */
@@ -35,6 +39,7 @@ export async function openQuerier(
 ): Promise<QuerierState> {
   return {
     config,
+    service: await announceService(context, 'querier', 'Answers PromQL by asking the shards'),
     fanout: {
       bus: context.bus,
       clock: context.clock,
@@ -90,4 +95,5 @@ export function engineOf(state: QuerierState, tenant: string, partialResponse: b
 /** A querier owes nothing to anyone. */
 export async function closeQuerier(state: QuerierState): Promise<void> {
   state.engines.clear();
+  await state.service.stop();
 }

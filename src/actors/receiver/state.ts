@@ -1,6 +1,6 @@
 // State of a receiver: the ingestor, a publisher per (tenant, partition), and the newest sample known of each.
 
-import type { Unsubscribe } from '../../bus/bus.ts';
+import type { Service, Unsubscribe } from '../../bus/bus.ts';
 import type { PartitionReport } from '../../bus/contract.ts';
 import type { DurableLog } from '../../bus/durable-log.ts';
 import { everyPartitionEvent } from '../../bus/subjects.ts';
@@ -11,6 +11,7 @@ import { sleep } from '../../platform/clock.ts';
 import type { Config } from '../../platform/config.ts';
 import type { CounterMetric, GaugeMetric, HistogramMetric, Metrics } from '../../platform/metrics.ts';
 import type { ActorContext } from '../actor.ts';
+import { announceService } from '../service.ts';
 import { INGEST_DEFAULTS } from './ingest/config.ts';
 import { createIngestor, type Ingestor } from './ingest/ingestor.ts';
 import type { PartitionWriter } from './ingest/partition-writer.ts';
@@ -32,6 +33,8 @@ export interface ReceiverState {
   readonly metrics: ReceiverMetrics;
   readonly publisherOptions: PublisherOptions;
   readonly unsubscribe: Unsubscribe;
+  /** Shows the receiver to `nats micro ls`. */
+  readonly service: Service;
   /** Frames in memory that are not acknowledged yet. */
   readonly unacknowledged: { bytes: number };
 }
@@ -86,6 +89,11 @@ export async function openReceiver(config: Config, context: ReceiverContext): Pr
     newest,
     metrics,
     unsubscribe,
+    service: await announceService(
+      context,
+      'receiver',
+      'Takes remote write in and puts frames into the logs',
+    ),
     unacknowledged,
     publisherOptions: {
       clock: context.clock,
@@ -169,6 +177,7 @@ function receiverMetrics(metrics: Metrics): ReceiverMetrics {
 /** Flushes what waits and lets what is on its way end. */
 export async function closeReceiver(state: ReceiverState, context: ReceiverContext): Promise<void> {
   await state.unsubscribe();
+  await state.service.stop();
   for (const publisher of state.publishers.values()) publisher.flush();
   const giveUp = context.clock.monotonic() + state.config.receiver.publish_timeout;
   while (

@@ -9,6 +9,7 @@ import { QueryBudget } from '../../query/budget.ts';
 import { runFragment } from '../../query/engine.ts';
 import { encodeReply } from '../../query/exec/step-batch-codec.ts';
 import type { SeriesSource } from '../../query/source.ts';
+import { announceService } from '../service.ts';
 import { listSeries, listTexts } from './rows.ts';
 import type { ShardContext, ShardState } from './state.ts';
 import type { TenantStore } from './tenant-store.ts';
@@ -23,11 +24,8 @@ const NOTHING: SeriesSource = {
 /** Registers the shard's endpoints; from now on it is asked. */
 export async function serveShard(state: ShardState, context: ShardContext): Promise<Service> {
   const { prefix } = context.cluster;
-  const service = await context.bus.service({
-    name: `${prefix}-shard`,
-    version: context.identity.version,
-    description: 'Head and blocks of one partition',
-    metadata: { partition: String(state.partition), process: context.identity.id },
+  const service = await announceService(context, 'shard', 'Head and blocks of one partition', {
+    partition: String(state.partition),
   });
   const subject = (verb: string): string => shardSubject(prefix, state.partition, verb);
   const reading = <T>(work: () => Promise<T>): Promise<T> => withReadHold(state, work);
