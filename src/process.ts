@@ -107,8 +107,8 @@ async function startRoles(config: Config, open: OpenWorld, startedMs: number): P
   const placerActor = await startActor(
     placer,
     {
-      startShard: (partition, within) => {
-        const launched = launchActor(shard, { config, partition, caches }, within, `shard-${partition}`);
+      startShard: (partition) => {
+        const launched = launchActor(shard, { config, partition, caches }, world, `shard-${partition}`);
         shards.set(partition, launched.actor);
         return launched;
       },

@@ -43,7 +43,7 @@ export async function onSettle(state: PlacerState): Promise<undefined> {
 }
 
 function startShard(state: PlacerState, partition: number, context: Context): void {
-  const { actor, started } = state.config.startShard(partition, context);
+  const { actor, started } = state.config.startShard(partition);
   const shard: PlacedShard = {
     actor,
     started: started.catch((error) => {

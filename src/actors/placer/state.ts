@@ -11,10 +11,10 @@ import type { ShardMessages } from '../shard/messages.ts';
 /** What a placer is told. */
 export interface PlacerConfig {
   /** Starts the shard of a partition in this process; `started` resolves when it answers. */
-  readonly startShard: (
-    partition: number,
-    world: World,
-  ) => { readonly actor: ActorRef<ShardMessages>; readonly started: Promise<void> };
+  readonly startShard: (partition: number) => {
+    readonly actor: ActorRef<ShardMessages>;
+    readonly started: Promise<void>;
+  };
   /** Told when the shard of a partition has left this process. */
   readonly onStopped: (partition: number) => void;
   readonly leaseTtlMs: number;

@@ -36,6 +36,8 @@ export class Publisher {
   readonly #waiters = new Map<number, Waiter[]>();
   #linger: Cancel | undefined;
   #inFlight = 0;
+  #inFlightBytes = 0;
+  #accounted = 0;
 
   /** `openLog` gives the partition's log; one that could not be opened is asked for again. */
   constructor(writer: PartitionWriter, openLog: () => Promise<DurableLog>, options: PublisherOptions) {
@@ -57,6 +59,7 @@ export class Publisher {
     const frames: Promise<void>[] = [];
     for (let serial = first; serial <= last; serial++) frames.push(this.#frame(serial));
     this.#schedule();
+    this.#reaccount();
     await Promise.all(frames);
   }
 
@@ -69,6 +72,13 @@ export class Publisher {
       if (frame === undefined) return;
       void this.#publish(frame);
     }
+  }
+
+  // What waits in the writer counts like what is on its way: with the log gone, that is where memory goes.
+  #reaccount(): void {
+    const held = this.#writer.pendingBytes + this.#inFlightBytes;
+    this.#options.account(held - this.#accounted);
+    this.#accounted = held;
   }
 
   #frame(serial: number): Promise<void> {
@@ -90,7 +100,7 @@ export class Publisher {
 
   async #publish(frame: SealedFrame): Promise<void> {
     this.#inFlight++;
-    this.#options.account(frame.bytes.length);
+    this.#inFlightBytes += frame.bytes.length;
     const waiters = (): readonly Waiter[] => {
       const found = this.#waiters.get(frame.serial) ?? [];
       this.#waiters.delete(frame.serial);
@@ -106,8 +116,9 @@ export class Publisher {
       for (const waiter of waiters()) waiter.reject(failure);
     } finally {
       this.#inFlight--;
-      this.#options.account(-frame.bytes.length);
+      this.#inFlightBytes -= frame.bytes.length;
       this.flush();
+      this.#reaccount();
     }
   }
 

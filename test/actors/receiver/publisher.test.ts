@@ -114,6 +114,22 @@ describe('Publisher', () => {
     expect([appended.length, publisher().idle, accounted()]).toEqual([1, true, 0]);
   });
 
+  it('holds to account what waits behind a full pipeline, not only what is on its way', async () => {
+    const { clock, write, fail, accounted } = setup();
+    fail(away);
+    const held: number[] = [];
+    for (let value = 1; value <= 4; value++) {
+      void write(value);
+      held.push(accounted());
+      await clock.advance(LINGER_MS);
+    }
+    // Two frames may be on their way; the third and fourth wait in the writer.
+    for (let i = 1; i < held.length; i++) expect(held[i]).toBeGreaterThan(held[i - 1]!);
+    fail();
+    await clock.advance(1000);
+    expect(accounted()).toBe(0);
+  });
+
   it('gives up after its timeout, tells every waiter, and goes on with the next frame', async () => {
     const { clock, appended, write, fail, publisher, accounted } = setup();
     fail(away);
