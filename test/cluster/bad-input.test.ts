@@ -509,7 +509,7 @@ describe('bad queries', () => {
   );
 
   it('share the memory there is when ten come at once', async () => {
-    await within(1400, async () => {
+    await within(2048, async () => {
       const all = { query: '{__name__=~".+"}', start, end, step: '1' };
       for (const answer of await Promise.all(Array.from({ length: 10 }, () => query('query_range', all))))
         expect([answer.status, answer.body.length > MIB]).toEqual([200, true]);

@@ -1,7 +1,7 @@
 // The ledger of one partition's log: which stretches still hold samples that are in no block, and which epochs define the
 // series of which frames. From it comes the one number that matters: from where on the log must be kept. Pure.
 
-const STRETCH_MESSAGES = 64;
+const STRETCH_MESSAGES = 16;
 
 /** A run of messages of one tenant, with the newest sample time in it. */
 interface Stretch {
