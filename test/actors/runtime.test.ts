@@ -100,7 +100,10 @@ describe('actor runtime', () => {
   it('opens an actor again after a broken invariant, with a growing pause', async () => {
     let lives = 0;
     const { definition, state, world, clock } = setup({
-      open: async (config) => (lives++, { ...config, total: lives * 100 }),
+      open: async (config) => {
+        lives++;
+        return { ...config, total: lives * 100 };
+      },
     });
     const actor = await startActor(definition, state, world);
     await expect(actor.ask('break', undefined)).rejects.toThrow('planted');
