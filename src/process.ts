@@ -17,11 +17,13 @@ import { type ActorRef, launchActor, startActor } from './actors/runtime.ts';
 import type { ShardMessages } from './actors/shard/messages.ts';
 import { shard } from './actors/shard/shard.ts';
 import { readStatus, scrapeTargets } from './actors/status.ts';
+import { DomainError, errorText } from './model/errors.ts';
 import { realClock } from './platform/clock.ts';
 import { type Config, ROLES, type Role } from './platform/config.ts';
 import { lockFolder } from './platform/lock.ts';
 import { type LogLevel, realLogger } from './platform/log.ts';
 import type { Metrics } from './platform/metrics.ts';
+import { rehearse } from './rehearsal.ts';
 import { blockCaches } from './storage/block/block-reader.ts';
 import { isEmbedded, type OpenWorld, openWorld } from './world.ts';
 
@@ -68,6 +70,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     const roles = await startRoles(config, open, clock.now());
     undo.push(() => stopRoles(roles, config));
     mountRoutes(http, open.world, roles, options, clock.now());
+    undo.push(startRehearsal(options, open.world));
     const url = `http://${address}`;
     return {
       url,
@@ -139,6 +142,24 @@ async function stopRoles(roles: Roles, config: Config): Promise<void> {
   await roles.placer?.ask('drain', { timeoutMs: config.process.drain_timeout });
   await roles.querier?.stop();
   await roles.placer?.stop();
+}
+
+// In the background; gives the way to end it.
+function startRehearsal({ config, version }: ProcessOptions, world: World): () => Promise<void> {
+  if (!config.process.rehearsal) return async () => {};
+  const leaving = new AbortController();
+  const disk = world.disk.within('rehearsal');
+  const done = rehearse({ config, version, disk, world, signal: leaving.signal }).then(
+    (outcome) => world.log.info('rehearsal is over', { ...outcome }),
+    (error) => {
+      if (!leaving.signal.aborted)
+        world.log.warn('the rehearsal broke off: first queries may be slow', { error: errorText(error) });
+    },
+  );
+  return () => {
+    leaving.abort(new DomainError('canceled', 'the process stops'));
+    return done;
+  };
 }
 
 function mountRoutes(

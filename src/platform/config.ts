@@ -22,6 +22,7 @@ export interface Config {
     readonly advertise: string;
     readonly log_level: string;
     readonly drain_timeout: number;
+    readonly rehearsal: boolean;
   };
   readonly cluster: {
     readonly name: string;
@@ -129,6 +130,10 @@ export const SETTINGS: {
     drain_timeout: duration(
       '2m',
       'Longest wait for requests under way when stopping, as Thanos --http-grace-period.',
+    ),
+    rehearsal: flag(
+      true,
+      'After the start the process answers made-up queries to itself for some seconds, so that its code is compiled when users come.',
     ),
   },
   cluster: {

@@ -36,6 +36,9 @@ export async function startSkein(flags: readonly string[] = []): Promise<SkeinSe
       `${host}:${port}`,
       '--data',
       `${folder}/data`,
+      // Many processes start on one machine here, most for seconds.
+      '--process.rehearsal',
+      'false',
       ...flags,
     ],
     files: () => ({}),
