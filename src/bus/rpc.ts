@@ -41,7 +41,17 @@ export function callMany<K extends Kind>(
   message: RequestOf<K>,
   options: CallOptions = {},
 ): AsyncIterable<Uint8Array> {
-  return bus.requestMany(subject, encodeEnvelope(message), requestOptions(kind, options));
+  return callManyOnEach(bus, kind, message)(subject, options);
+}
+
+/** As callMany for many subjects: the message is encoded once. */
+export function callManyOnEach<K extends Kind>(
+  bus: Bus,
+  kind: K,
+  message: RequestOf<K>,
+): (subject: string, options?: CallOptions) => AsyncIterable<Uint8Array> {
+  const payload = encodeEnvelope(message);
+  return (subject, options = {}) => bus.requestMany(subject, payload, requestOptions(kind, options));
 }
 
 /** Sends an event. */

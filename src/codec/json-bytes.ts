@@ -26,6 +26,9 @@ export class JsonBytes {
   readonly #ends: number[] = [];
   #known = Buffer.allocUnsafe(1024);
   #knownLength = 0;
+  // The labels written last, in the piece being written: pair i begins at #pairBegins[i], one place behind the end of pair i - 1.
+  #labels: readonly string[] = [];
+  readonly #pairBegins: number[] = [];
 
   /** Pieces come in about `pieceBytes`. */
   constructor(pieceBytes: number) {
@@ -43,6 +46,7 @@ export class JsonBytes {
     this.#next = Math.min(this.#length * 2, this.#pieceBytes) + 4096;
     this.#bytes = NOTHING;
     this.#length = 0;
+    this.#labels = [];
     return piece;
   }
 
@@ -112,16 +116,48 @@ export class JsonBytes {
     return index;
   }
 
-  /** Flat pairs of names and values as a JSON object. */
+  /**
+   * Flat pairs of names and values as a JSON object. Labels in order share most pairs with the ones before, at the same places:
+   * runs of those are copied from where they were written last.
+   */
   labels(labels: readonly string[]): void {
+    const before = this.#labels;
+    const begins = this.#pairBegins;
+    const { length } = labels;
     this.#byte(123); // {
-    for (let i = 0; i < labels.length; i += 2) {
+    for (let i = 0; i < length; ) {
       if (i > 0) this.#byte(44); // ,
-      this.text(labels[i]!);
-      this.#byte(58); // :
-      this.text(labels[i + 1]!);
+      let end = i;
+      while (end < before.length && end < length && labels[end] === before[end]) end++;
+      end &= ~1;
+      if (end > i) this.#again(i >> 1, end >> 1);
+      else {
+        begins[i >> 1] = this.#length;
+        this.text(labels[i]!);
+        this.#byte(58); // :
+        this.text(labels[i + 1]!);
+        end = i + 2;
+      }
+      i = end;
     }
+    begins[length >> 1] = this.#length + 1;
     this.#byte(125); // }
+    this.#labels = labels;
+  }
+
+  // Writes pairs [first, end) of the last labels once more.
+  #again(first: number, end: number): void {
+    const begins = this.#pairBegins;
+    const from = begins[first]!;
+    const bytes = begins[end]! - 1 - from; // without the comma or brace behind them
+    this.#reserve(bytes);
+    if (bytes <= SHORT_TEXT) this.copy(this.#bytes, from, from + bytes);
+    else {
+      this.#bytes.copyWithin(this.#length, from, from + bytes);
+      this.#length += bytes;
+    }
+    const moved = this.#length - bytes - from;
+    for (let pair = first; pair < end; pair++) begins[pair] = begins[pair]! + moved;
   }
 
   #byte(code: number): void {

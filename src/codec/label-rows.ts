@@ -14,28 +14,38 @@ export interface LabelRows {
   readonly refs: Uint8Array;
 }
 
-/** Packs label sets; they are borrowed. */
-export function packLabelRows(rows: readonly Labels[]): LabelRows {
-  const known = new Map<string, number>();
-  const texts: string[] = [];
-  const lengths = new Uint32Array(rows.length);
+/** The distinct texts of label sets in order of appearance, and the number of every text, row after row. */
+export function numberTexts(rows: readonly Labels[]): { texts: string[]; numbers: Uint32Array } {
   let total = 0;
-  for (let i = 0; i < rows.length; i++) total += lengths[i] = rows[i]!.length;
-  const refs = new Uint32Array(total);
+  for (const row of rows) total += row.length;
+  const texts: string[] = [];
+  const numbers = new Uint32Array(total);
+  const known = new Map<string, number>();
+  let before: Labels = [];
   let at = 0;
   for (const row of rows) {
+    // Rows in order share most texts with the one before, at the same places.
+    const start = at - before.length;
     for (let i = 0; i < row.length; i++) {
       const text = row[i]!;
-      let ref = known.get(text);
-      if (ref === undefined) {
-        ref = texts.length;
-        known.set(text, ref);
+      let number = text === before[i] ? numbers[start + i] : known.get(text);
+      if (number === undefined) {
+        number = texts.length;
+        known.set(text, number);
         texts.push(text);
       }
-      refs[at++] = ref;
+      numbers[at++] = number;
     }
+    before = row;
   }
-  return { texts, lengths: new Uint8Array(lengths.buffer), refs: new Uint8Array(refs.buffer) };
+  return { texts, numbers };
+}
+
+/** Packs label sets; they are borrowed. */
+export function packLabelRows(rows: readonly Labels[]): LabelRows {
+  const { texts, numbers } = numberTexts(rows);
+  const lengths = Uint32Array.from(rows, (row) => row.length);
+  return { texts, lengths: new Uint8Array(lengths.buffer), refs: new Uint8Array(numbers.buffer) };
 }
 
 /** Unpacks what packLabelRows made; equal texts are one string. `corrupt` when the parts do not fit together. */

@@ -4,6 +4,7 @@
 import type { Hasher } from '../codec/hash.ts';
 import { Annotations } from '../model/annotations.ts';
 import { DomainError } from '../model/errors.ts';
+import { linkedController } from '../platform/abort.ts';
 import type { Clock } from '../platform/clock.ts';
 import { QueryBudget, type QueryLimits } from './budget.ts';
 import { distributes } from './exec/aggregate.ts';
@@ -83,11 +84,13 @@ export interface Engine {
 /** Makes an engine; it holds nothing but a bounded cache of parsed queries. */
 export function createEngine(options: EngineOptions): Engine {
   const parsed = new Map<string, Expr>();
-  const run = async (query: QueryOptions, grid: StepRange, instant: boolean): Promise<QueryResult> => {
+  const evaluate = async (
+    query: QueryOptions,
+    grid: StepRange,
+    instant: boolean,
+    budget: QueryBudget,
+  ): Promise<QueryResult> => {
     const expr = parseCached(parsed, query.query, options.features);
-    const abort = new AbortController();
-    const signal = query.signal === undefined ? abort.signal : AbortSignal.any([query.signal, abort.signal]);
-    const budget = new QueryBudget(query.limits ?? options.limits, signal, options.clock);
     budget.check();
     checkGrid(grid, budget);
     const { node, shared } = planQuery(expr, query.query, grid, options);
@@ -106,15 +109,22 @@ export function createEngine(options: EngineOptions): Engine {
       },
       shared,
     );
+    const value = instant ? await instantValue(node, grid, context) : await rangeValue(node, grid, context);
+    const { samplesRead, samplesPeak, seriesSeen, bytesPeak } = budget;
+    const statistics = { samplesRead, samplesPeak, seriesSeen, bytesPeak };
+    return { value, annotations: annotations.all(), statistics };
+  };
+  const run = async (query: QueryOptions, grid: StepRange, instant: boolean): Promise<QueryResult> => {
+    const life = linkedController(query.signal);
     try {
-      const value = instant ? await instantValue(node, grid, context) : await rangeValue(node, grid, context);
-      const { samplesRead, samplesPeak, seriesSeen, bytesPeak } = budget;
-      const statistics = { samplesRead, samplesPeak, seriesSeen, bytesPeak };
-      return { value, annotations: annotations.all(), statistics };
+      const budget = new QueryBudget(query.limits ?? options.limits, life.signal, options.clock);
+      return await evaluate(query, grid, instant, budget);
     } catch (error) {
       // Parts of the query that still run elsewhere are of no use to anybody now.
-      abort.abort(new DomainError('canceled', 'query was canceled'));
+      life.abort(new DomainError('canceled', 'query was canceled'));
       throw error;
+    } finally {
+      life.unlink();
     }
   };
   return {

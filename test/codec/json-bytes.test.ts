@@ -68,6 +68,37 @@ describe('JsonBytes', () => {
     );
   });
 
+  it('writes many label sets, whatever they share with the ones before and wherever a piece ends', () => {
+    const pair = fc.tuple(
+      fc.constantFrom('a', 'b', 'c', 'name'),
+      fc.constantFrom('', '1', 'é', 'x'.repeat(70)),
+    );
+    const rows = fc.array(
+      fc.array(pair, { maxLength: 6 }).map((pairs) => pairs.flat()),
+      { maxLength: 30 },
+    );
+    fc.assert(
+      fc.property(rows, fc.integer({ min: 1, max: 400 }), (sets, pieceBytes) => {
+        const out = new JsonBytes(pieceBytes);
+        let text = '';
+        for (const set of sets) {
+          out.labels(set);
+          out.raw(';');
+          if (out.full) text += Buffer.from(out.take()).toString();
+        }
+        text += Buffer.from(out.take()).toString();
+        const naive = sets.map((set) => {
+          const items: string[] = [];
+          for (let i = 0; i < set.length; i += 2)
+            items.push(`${plainText(set[i]!)}:${plainText(set[i + 1]!)}`);
+          return `{${items.join()}};`;
+        });
+        expect(text).toBe(naive.join(''));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it('hands out what was written and begins anew', () => {
     const out = new JsonBytes(8);
     out.raw('éé'.repeat(40));

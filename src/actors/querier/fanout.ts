@@ -3,7 +3,7 @@
 
 import type { Bus } from '../../bus/bus.ts';
 import { CATALOGUE, type Kind } from '../../bus/contract.ts';
-import { callMany, type RequestOf } from '../../bus/rpc.ts';
+import { callManyOnEach, type RequestOf } from '../../bus/rpc.ts';
 import { shardSubject } from '../../bus/subjects.ts';
 import { asDomainError, DomainError } from '../../model/errors.ts';
 import { type Clock, sleep } from '../../platform/clock.ts';
@@ -22,10 +22,12 @@ export interface FanoutSettings {
   readonly partialResponse: boolean;
 }
 
-/** One frame of one partition, or the news that a partition is missing. */
-export type FanoutItem =
-  | { readonly kind: 'frame'; readonly partition: number; readonly frame: Uint8Array }
-  | { readonly kind: 'missing'; readonly partition: number; readonly reason: string };
+/** What becomes of what a fan-out hears. */
+export interface FanoutReader<T> {
+  readonly frame: (frame: Uint8Array) => T;
+  /** A partition is missing; `text` names it. */
+  readonly missing: (text: string) => T;
+}
 
 /** The sentence that names a missing partition, in warnings and errors. */
 export function missingText(partition: number, reason: string): string {
@@ -60,35 +62,36 @@ export async function retryLost<T>(
   }
 }
 
-/** Sends `message` to every partition and yields their frames, partition after partition. All of them work at once. */
-export async function* fanOut<K extends Kind>(
+/** Sends `message` to every partition and yields what `read` makes of their frames, partition after partition. All work at once. */
+export async function* fanOut<K extends Kind, T>(
   settings: FanoutSettings,
-  kind: K,
-  verb: string,
-  message: RequestOf<K>,
+  asked: { readonly kind: K; readonly verb: string; readonly message: RequestOf<K> },
   signal: AbortSignal,
-): AsyncGenerator<FanoutItem> {
+  read: FanoutReader<T>,
+): AsyncGenerator<T> {
+  const ask = callManyOnEach(settings.bus, asked.kind, asked.message);
+  const options = { signal, deadlineMs: CATALOGUE[asked.kind].deadlineMs };
   const streams: PartitionStream[] = [];
   try {
-    for (let partition = 0; partition < settings.partitions; partition++)
-      streams.push(
-        openStream(settings, kind, shardSubject(settings.prefix, partition, verb), message, signal),
-      );
+    for (let partition = 0; partition < settings.partitions; partition++) {
+      const subject = shardSubject(settings.prefix, partition, asked.verb);
+      streams.push(openStream(settings, signal, () => ask(subject, options)));
+    }
     for (let partition = 0; partition < settings.partitions; partition++) {
       const stream = streams[partition]!;
       for (let item = await stream.first; ; item = await nextOf(stream, partition)) {
         if (item.kind === 'end') break;
-        if (item.kind === 'frame') yield { kind: 'frame', partition, frame: item.frame };
+        if (item.kind === 'frame') yield read.frame(item.frame);
         else {
-          if (!settings.partialResponse)
-            throw new DomainError('unavailable', missingText(partition, item.error.message));
-          yield { kind: 'missing', partition, reason: item.error.message };
+          const text = missingText(partition, item.error.message);
+          if (!settings.partialResponse) throw new DomainError('unavailable', text);
+          yield read.missing(text);
           break;
         }
       }
     }
   } finally {
-    for (const stream of streams) void stream.iterator?.return?.()?.catch?.(() => {});
+    for (const stream of streams) if (!stream.over) void stream.iterator?.return?.()?.catch?.(() => {});
   }
 }
 
@@ -100,40 +103,36 @@ type StreamItem =
 interface PartitionStream {
   iterator: AsyncIterator<Uint8Array> | undefined;
   first: Promise<StreamItem>;
+  /** Whether it ended by itself. */
+  over: boolean;
 }
 
-function openStream<K extends Kind>(
-  settings: FanoutSettings,
-  kind: K,
-  subject: string,
-  message: RequestOf<K>,
-  signal: AbortSignal,
-): PartitionStream {
-  const stream: PartitionStream = { iterator: undefined, first: Promise.resolve({ kind: 'end' }) };
-  stream.first = firstItem(settings, kind, subject, message, signal, stream);
+type Ask = () => AsyncIterable<Uint8Array>;
+
+function openStream(settings: FanoutSettings, signal: AbortSignal, ask: Ask): PartitionStream {
+  const stream: PartitionStream = {
+    iterator: undefined,
+    first: Promise.resolve({ kind: 'end' }),
+    over: false,
+  };
+  stream.first = firstItem(settings, signal, ask, stream);
   // Reported when its turn comes; until then a rejection must not count as unhandled.
   stream.first.catch(() => {});
   return stream;
 }
 
 // The first frame, trying again while nobody serves the partition: nothing was handed on yet, so a retry is safe.
-async function firstItem<K extends Kind>(
+async function firstItem(
   settings: FanoutSettings,
-  kind: K,
-  subject: string,
-  message: RequestOf<K>,
   signal: AbortSignal,
+  ask: Ask,
   stream: PartitionStream,
 ): Promise<StreamItem> {
   const giveUp = settings.clock.monotonic() + settings.ownerWaitMs;
   for (;;) {
-    const iterator = callMany(settings.bus, kind, subject, message, {
-      signal,
-      deadlineMs: CATALOGUE[kind].deadlineMs,
-    })[Symbol.asyncIterator]();
-    stream.iterator = iterator;
+    stream.iterator = ask()[Symbol.asyncIterator]();
     try {
-      return itemOf(await iterator.next());
+      return itemOf(await stream.iterator.next(), stream);
     } catch (error) {
       const failure = asDomainError(error);
       if (failure.code !== 'unavailable') throw failure;
@@ -146,13 +145,15 @@ async function firstItem<K extends Kind>(
 // A stream that breaks after its first frame cannot be mended: part of it has been used already.
 async function nextOf(stream: PartitionStream, partition: number): Promise<StreamItem> {
   try {
-    return itemOf(await stream.iterator!.next());
+    return itemOf(await stream.iterator!.next(), stream);
   } catch (error) {
     const failure = asDomainError(error);
     throw failure.code === 'unavailable' ? new StreamLost(partition, failure) : failure;
   }
 }
 
-function itemOf(result: IteratorResult<Uint8Array>): StreamItem {
-  return result.done ? { kind: 'end' } : { kind: 'frame', frame: result.value };
+function itemOf(result: IteratorResult<Uint8Array>, stream: PartitionStream): StreamItem {
+  if (!result.done) return { kind: 'frame', frame: result.value };
+  stream.over = true;
+  return { kind: 'end' };
 }

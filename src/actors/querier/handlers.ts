@@ -8,8 +8,9 @@ import { asDomainError, DomainError } from '../../model/errors.ts';
 import { compareLabels, type Labels } from '../../model/labels.ts';
 import { mergeSorted } from '../../model/merge-sorted.ts';
 import { compareText } from '../../model/text.ts';
+import { linkedController } from '../../platform/abort.ts';
 import type { ActorContext } from '../actor.ts';
-import { fanOut, missingText, retryLost } from './fanout.ts';
+import { fanOut, retryLost } from './fanout.ts';
 import { PARTIAL_PREFIX } from './fragments.ts';
 import type { Asked, QuerierMessages, QueryAnswer, QueryRequest, Rows } from './messages.ts';
 import { engineOf, type QuerierState } from './state.ts';
@@ -28,11 +29,13 @@ export async function onQuery(
     message.partialResponse ?? state.config.query.partial_response,
   );
   const timeoutMs = Math.min(message.timeoutMs ?? state.config.query.timeout, state.config.query.timeout);
-  const deadline = new AbortController();
-  const cancelTimer = context.clock.after(timeoutMs, () =>
-    deadline.abort(new DomainError('timeout', 'query timed out in query execution')),
-  );
-  const signal = AbortSignal.any([message.signal, deadline.signal]);
+  const life = linkedController(message.signal);
+  let timedOut: DomainError | undefined;
+  const cancelTimer = context.clock.after(timeoutMs, () => {
+    timedOut = new DomainError('timeout', 'query timed out in query execution');
+    life.abort(timedOut);
+  });
+  const { signal } = life;
   const shared = {
     query: message.query,
     signal,
@@ -58,9 +61,10 @@ export async function onQuery(
     });
   } catch (error) {
     const failure = asDomainError(error);
-    throw signal.aborted && deadline.signal.aborted ? asDomainError(deadline.signal.reason) : failure;
+    throw timedOut ?? failure;
   } finally {
     cancelTimer();
+    life.unlink();
   }
 }
 
@@ -180,10 +184,11 @@ async function gather<K extends Kind>(
   };
   const { replies, warnings } = await retryLost(settings, asked.signal, async () => {
     const heard: { replies: ReplyOf<K>[]; warnings: string[] } = { replies: [], warnings: [] };
-    for await (const item of fanOut(settings, kind, verb, request, asked.signal)) {
-      if (item.kind === 'frame') heard.replies.push(decodeEnvelope<ReplyOf<K>>(item.frame));
-      else heard.warnings.push(missingText(item.partition, item.reason));
-    }
+    const read = {
+      frame: (frame: Uint8Array) => heard.replies.push(decodeEnvelope<ReplyOf<K>>(frame)),
+      missing: (text: string) => heard.warnings.push(text),
+    };
+    for await (const _ of fanOut(settings, { kind, verb, message: request }, asked.signal, read));
     return heard;
   });
   for (const reply of replies) each(reply);

@@ -6,6 +6,7 @@
 // Integers are varints, floats raw little-endian. splitBatch cuts a batch so that each reply stays near REPLY_BYTES.
 
 import { ByteReader, ByteWriter } from '../../codec/bytes.ts';
+import { numberTexts } from '../../codec/label-rows.ts';
 import { DomainError } from '../../model/errors.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { FragmentReply, RawColumns, StepBatch } from '../source.ts';
@@ -265,22 +266,9 @@ function readRaw(reader: ByteReader): RawColumns[] {
 // Names and values repeat over series: each distinct string is written once. Returns the number of every text, series after
 // series.
 function writeTable(writer: ByteWriter, labels: readonly Labels[]): Uint32Array {
-  let total = 0;
-  for (const set of labels) total += set.length;
-  const numbers = new Uint32Array(total);
-  const known = new Map<string, number>();
-  let at = 0;
-  for (const set of labels)
-    for (let i = 0; i < set.length; i++) {
-      let number = known.get(set[i]!);
-      if (number === undefined) {
-        number = known.size;
-        known.set(set[i]!, number);
-      }
-      numbers[at++] = number;
-    }
-  writer.uvarint(known.size);
-  for (const text of known.keys()) writer.text(text);
+  const { texts, numbers } = numberTexts(labels);
+  writer.uvarint(texts.length);
+  for (const text of texts) writer.text(text);
   return numbers;
 }
 

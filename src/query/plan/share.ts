@@ -1,6 +1,6 @@
 // Equal parts of a plan are made one object, so that each is read and sent to the shards once however often it is written.
 
-import { mapChildren, type PlanNode } from './nodes.ts';
+import { childrenOf, mapChildren, type PlanNode } from './nodes.ts';
 
 /** Kinds worth keeping a result of: those that read series. */
 const SHARABLE: ReadonlySet<PlanNode['kind']> = new Set(['select', 'range-function', 'aggregate', 'remote']);
@@ -13,8 +13,10 @@ export interface SharedPlan {
 
 /** Finds the highest equal parts of a plan. Cost O(nodes x depth) characters of text. */
 export function sharePlan(root: PlanNode): SharedPlan {
-  const known = new Map<string, PlanNode>();
   const shared = new Set<PlanNode>();
+  // Equal parts have leaves of their own; most queries have but one.
+  if (countLeaves(root) < 2) return { node: root, shared };
+  const known = new Map<string, PlanNode>();
   const visit = (node: PlanNode): PlanNode => {
     if (SHARABLE.has(node.kind)) {
       const key = JSON.stringify(node, keyPart);
@@ -30,6 +32,13 @@ export function sharePlan(root: PlanNode): SharedPlan {
     return mapChildren(node, visit);
   };
   return { node: visit(root), shared };
+}
+
+function countLeaves(node: PlanNode): number {
+  if (node.kind === 'select' || node.kind === 'range-select' || node.kind === 'remote') return 1;
+  let count = 0;
+  for (const child of childrenOf(node)) count += countLeaves(child);
+  return count;
 }
 
 // Where a node was written is left out: it only shows in notes, and those of the first place say it all.

@@ -22,10 +22,15 @@ interface Member {
 /** Open blocks by ULID. Removing one waits for the reads that use it. */
 export class BlockSet {
   private readonly members = new Map<string, Member>();
+  private sorted: readonly BlockMeta[] = [];
 
   /** Metas of all blocks, by start and ULID. */
-  metas(): BlockMeta[] {
-    return [...this.members.values()].map((member) => member.reader.meta).sort(byStart);
+  metas(): readonly BlockMeta[] {
+    return this.sorted;
+  }
+
+  private sort(): void {
+    this.sorted = [...this.members.values()].map((member) => member.reader.meta).sort(byStart);
   }
 
   /** Whether the block is in the set. */
@@ -40,6 +45,7 @@ export class BlockSet {
       return;
     }
     this.members.set(reader.meta.ulid, { reader, users: 0, removed: false });
+    this.sort();
   }
 
   /** Takes a block out; it is closed when the last read that uses it ends. */
@@ -47,6 +53,7 @@ export class BlockSet {
     const member = this.members.get(ulid);
     if (member === undefined) return;
     this.members.delete(ulid);
+    this.sort();
     member.removed = true;
     if (member.users === 0) await member.reader.close();
   }

@@ -27,14 +27,14 @@ function setup(partitions = 3) {
   const ask = async (partialResponse: boolean, signal: AbortSignal = NEVER): Promise<(string | number)[]> => {
     const settings = { bus, clock, prefix: 'skein', partitions, ownerWaitMs: WAIT_MS, partialResponse };
     const heard: (string | number)[] = [];
-    for await (const item of fanOut(
-      settings,
-      'shard.metadata',
-      'metadata',
-      { tenant: 't', metric: '', limit: 0 },
-      signal,
-    ))
-      heard.push(item.kind === 'frame' ? item.frame[0]! : `missing ${item.partition}`);
+    const message = { tenant: 't', metric: '', limit: 0 };
+    const asked = { kind: 'shard.metadata' as const, verb: 'metadata', message };
+    const read = {
+      frame: (frame: Uint8Array) => frame[0]!,
+      missing: (text: string) => /^partial response: partition (\d+) is missing/.exec(text)![1]!,
+    };
+    for await (const item of fanOut<'shard.metadata', number | string>(settings, asked, signal, read))
+      heard.push(typeof item === 'number' ? item : `missing ${item}`);
     return heard;
   };
   return { clock, serve, ask };
