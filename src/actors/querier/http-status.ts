@@ -6,12 +6,14 @@ import { type Call, type QuerierEdge, success } from './http-call.ts';
 import { parseInteger } from './http-params.ts';
 
 const STATISTICS_LIMIT_MAX = 10_000;
+/** The Prometheus whose API and language this is. Grafana decides by it which endpoints it may use. */
+const PROMETHEUS_VERSION = '3.14.0';
 
-/** GET /status/buildinfo. Grafana takes a server without `features` for a plain Prometheus. */
+/** GET /status/buildinfo. Grafana takes a server without `features` for a plain Prometheus of this version. */
 export function buildInfo(edge: QuerierEdge, call: Call): Response {
   return success(call, {
-    version: edge.version,
-    revision: '',
+    version: PROMETHEUS_VERSION,
+    revision: `skein-${edge.version}`,
     branch: '',
     buildUser: '',
     buildDate: '',

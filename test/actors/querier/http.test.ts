@@ -194,6 +194,13 @@ describe('the query edge', () => {
     }
   });
 
+  it('tells Grafana which Prometheus it speaks like, and people which Skein it is', async () => {
+    const get = await open(async () => undefined);
+    expect(json(await get('/status/buildinfo'))).toMatchObject({
+      data: { version: '3.14.0', revision: 'skein-1.2.3' },
+    });
+  });
+
   it('writes series and metadata whose names JavaScript objects treat specially', async () => {
     const get = await open(async (kind) =>
       kind === 'metadata'
