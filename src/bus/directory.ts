@@ -24,6 +24,7 @@ export interface Lease {
   readonly key: string;
   /** Fencing token: larger than that of every earlier holder. */
   readonly token: number;
+  /** Judged by the clock whenever it is asked for: a process that stood still finds it aborted before any timer has run. */
   readonly lost: AbortSignal;
   /** Gives the lease up at once so that another can take it. */
   release(): Promise<void>;

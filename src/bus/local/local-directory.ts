@@ -216,8 +216,11 @@ class Handle implements LocalDirectory {
         if (this.#reach === 'connected') lose('it was not renewed in time');
       },
     });
-    const giveUpLater = (): (() => void) =>
-      clock.after(ttlMs * giveUpPart, () => lose('it could not be renewed in time'));
+    let endsMs = 0;
+    const giveUpLater = (): (() => void) => {
+      endsMs = clock.monotonic() + ttlMs * giveUpPart;
+      return clock.after(ttlMs * giveUpPart, () => lose('it could not be renewed in time'));
+    };
     let cancelGiveUp = giveUpLater();
     const stopRenewing = clock.every(ttlMs / 3, () => {
       if (this.#reach !== 'connected') return;
@@ -233,7 +236,15 @@ class Handle implements LocalDirectory {
       if (this.#reach !== 'cut') state.remove(key, entry.revision);
     };
     this.#owned.add(end);
-    return { key, token: entry.revision, lost: lost.signal, release: async () => end() };
+    return {
+      key,
+      token: entry.revision,
+      get lost() {
+        if (clock.monotonic() >= endsMs) lose('it could not be renewed in time');
+        return lost.signal;
+      },
+      release: async () => end(),
+    };
   }
 
   async read(key: string): Promise<DirectoryEntry | undefined> {

@@ -26,11 +26,17 @@ export async function holdLease(
   const token = await createKey(bucket, entry.key, entry.value, { ttlMs: entry.ttlMs });
   if (token === undefined) return undefined;
   const holder = new LeaseHolder(bucket, entry, { takenAt, token, onEnd });
-  return { key: entry.key, token, lost: holder.lost, release: () => holder.release() };
+  return {
+    key: entry.key,
+    token,
+    get lost() {
+      return holder.lost;
+    },
+    release: () => holder.release(),
+  };
 }
 
 class LeaseHolder {
-  readonly lost: AbortSignal;
   readonly #aborter = new AbortController();
   readonly #bucket: Bucket;
   readonly #entry: LeaseEntry;
@@ -49,7 +55,6 @@ class LeaseHolder {
     entry: LeaseEntry,
     start: { takenAt: number; token: number; onEnd: () => void },
   ) {
-    this.lost = this.#aborter.signal;
     this.#bucket = bucket;
     this.#entry = entry;
     this.#onEnd = start.onEnd;
@@ -57,6 +62,12 @@ class LeaseHolder {
     this.#validFrom = start.takenAt;
     this.#armEnd();
     this.#scheduleRenewal(entry.ttlMs / 3);
+  }
+
+  get lost(): AbortSignal {
+    if (this.#bucket.context.clock.monotonic() >= this.#endsAt())
+      this.#lose('it could not be renewed in time');
+    return this.#aborter.signal;
   }
 
   async release(): Promise<void> {
@@ -90,10 +101,13 @@ class LeaseHolder {
   #armEnd(): void {
     const { clock } = this.#bucket.context;
     this.#cancelEnd();
-    const end = this.#validFrom + (this.#entry.ttlMs * 5) / 6;
-    this.#cancelEnd = clock.after(Math.max(0, end - clock.monotonic()), () =>
+    this.#cancelEnd = clock.after(Math.max(0, this.#endsAt() - clock.monotonic()), () =>
       this.#lose('it could not be renewed in time'),
     );
+  }
+
+  #endsAt(): number {
+    return this.#validFrom + (this.#entry.ttlMs * 5) / 6;
   }
 
   #scheduleRenewal(delayMs: number): void {
