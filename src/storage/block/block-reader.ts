@@ -8,7 +8,7 @@ import { type Labels, labelValue } from '../../model/labels.ts';
 import { matcherText } from '../../model/matcher.ts';
 import { compareText } from '../../model/text.ts';
 import { ByteCursor, uint32At } from '../index/encode.ts';
-import type { Pause } from '../index/pause.ts';
+import type { Pause } from '../../model/pause.ts';
 import { type PostingsIndex, selectPostings } from '../index/postings-select.ts';
 import { meets, NO_POSTINGS, union } from '../index/postings-set.ts';
 import type { BlockMeta } from './block-meta.ts';

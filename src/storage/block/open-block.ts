@@ -2,7 +2,7 @@
 
 import { DomainError } from '../../model/errors.ts';
 import type { Disk } from '../../platform/disk.ts';
-import type { Pause } from '../index/pause.ts';
+import type { Pause } from '../../model/pause.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import { type BlockMeta, decodeBlockMeta, META_FILE } from './block-meta.ts';
 import { type BlockCaches, BlockReader } from './block-reader.ts';

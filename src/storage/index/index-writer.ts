@@ -9,11 +9,11 @@
 import { crc32c } from '../../codec/hash.ts';
 import { DomainError, invariant } from '../../model/errors.ts';
 import { compareLabels, type Labels, labelsText } from '../../model/labels.ts';
+import type { Pause } from '../../model/pause.ts';
+import { sortTexts } from '../../model/sliced-sort.ts';
 import type { Disk } from '../../platform/disk.ts';
 import { ByteCursor, ByteSink, putUint32 } from './encode.ts';
 import { createFileSink, type FileSink } from './file-sink.ts';
-import type { Pause } from './pause.ts';
-import { sortTexts } from './sliced-sort.ts';
 
 /** First four bytes of an index file. */
 export const INDEX_MAGIC = 0xbaaad700;

@@ -1,7 +1,6 @@
-// Long synchronous work gives way to others now and then through a pause handed in from outside.
+// Pauses that last for a time slice: work goes on without yielding until its slice is used up.
 
-/** Lets others run; called often, so an implementation may return at once while its time slice lasts. */
-export type Pause = () => Promise<void> | void;
+import type { Pause } from '../../model/pause.ts';
 
 /** A pause that yields when `sliceMs` have passed since it last did; `yieldNow` is e.g. a setImmediate promise. */
 export function timeSlices(monotonic: () => number, yieldNow: () => Promise<void>, sliceMs = 4): Pause {

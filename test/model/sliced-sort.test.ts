@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareText } from '../../../src/model/text.ts';
-import { sortTexts } from '../../../src/storage/index/sliced-sort.ts';
+import { sortTexts } from '../../src/model/sliced-sort.ts';
+import { compareText } from '../../src/model/text.ts';
 
 describe('sliced-sort', () => {
   it('sorts as one sort by UTF-8 bytes does, and leaves its input alone', async () => {
