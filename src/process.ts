@@ -117,6 +117,7 @@ async function startRoles(config: Config, open: OpenWorld, startedMs: number): P
       },
       onStopped: (partition) => shards.delete(partition),
       leaseTtlMs: config.nats.lease_ttl,
+      owners: 1 + (isEmbedded(config) ? 0 : config.cluster.standbys),
       roles: [...wanted],
       startedMs,
     },

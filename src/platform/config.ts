@@ -27,6 +27,7 @@ export interface Config {
   readonly cluster: {
     readonly name: string;
     readonly partitions: number;
+    readonly standbys: number;
     readonly external_labels: Readonly<Record<string, string>>;
     readonly replica_labels: readonly string[];
   };
@@ -146,6 +147,11 @@ export const SETTINGS: {
       max: 1024,
       powerOfTwo: true,
     }),
+    standbys: integer(
+      1,
+      'Processes that follow a partition besides the one that leads it and answer for it when that one is gone; each costs as much memory and CPU.',
+      { min: 0, max: 4 },
+    ),
     external_labels: map(
       {},
       'Labels of every block, as Prometheus external_labels.',

@@ -49,7 +49,7 @@ await describeWithServers(['nats-server', 'minio'], 'a cluster', () => {
       async () => {
         const found = cluster.shards.map((server) => gauges(server, 'skein_shard_applied_sequence'));
         held = (await Promise.all(found)).map((partitions) => partitions.size);
-        return held.join() === '2,2,2,2';
+        return held.join() === '4,4,4,4'; // 8 partitions, each with a standby
       },
       () => held,
     );

@@ -20,20 +20,32 @@ const SURPLUS_GRACE_MS = 3000;
 export function onPlace(state: PlacerState, _message: undefined, context: Context): undefined {
   if (state.closed || context.stopping.aborted) return undefined;
   const candidates = state.members.filter((member) => member.accepting && member.roles.includes('shard'));
-  const wanted = new Set<number>();
-  for (const [partition, [owner]] of placePartitions(context.cluster.partitions, candidates, 1).entries())
-    if (owner?.id === context.identity.id) wanted.add(partition);
-  for (const partition of wanted) if (!state.shards.has(partition)) startShard(state, partition, context);
-  for (const [partition, shard] of state.shards) {
-    const isWanted = wanted.has(partition);
-    if (shard.wanted !== isWanted) {
-      shard.wanted = isWanted;
-      shard.actor.ask('place', { wanted: isWanted }).catch(() => {});
-    }
-    if (isWanted) shard.surplusSince = undefined;
+  const placed = placePartitions(context.cluster.partitions, candidates, state.config.owners);
+  for (const [partition, members] of placed.entries()) {
+    const owners = members.map(({ id }) => id);
+    const rank = owners.indexOf(context.identity.id);
+    if (rank >= 0 && !state.shards.has(partition)) startShard(state, partition, context);
+    const shard = state.shards.get(partition);
+    if (shard === undefined) continue;
+    shard.owners = owners;
+    shard.rank = rank < 0 ? undefined : rank;
+    tellRank(shard);
+    if (rank >= 0) shard.surplusSince = undefined;
     else void leave(state, partition, shard, context);
   }
   return undefined;
+}
+
+// Told again and again: a shard that started over has forgotten it.
+function tellRank(shard: PlacedShard): void {
+  if (shard.telling) return;
+  shard.telling = true;
+  shard.actor
+    .ask('place', { rank: shard.rank })
+    .catch(() => {})
+    .finally(() => {
+      shard.telling = false;
+    });
 }
 
 /** Waits for the shards that are opening. */
@@ -52,14 +64,17 @@ function startShard(state: PlacerState, partition: number, context: Context): vo
       if (!state.closed)
         context.log.error('cannot start the shard of a partition', { partition, error: errorText(error) });
     }),
-    wanted: true,
+    rank: undefined,
+    owners: [],
+    telling: false,
     surplusSince: undefined,
     leaving: false,
   };
   state.shards.set(partition, shard);
 }
 
-// One step of a shard on its way out: it stays until it has handed the lease over and another process answers, and a little longer.
+// One step of a shard on its way out: it stays until it has handed the lease over and all who have the partition now answer, and a
+// little longer.
 async function leave(
   state: PlacerState,
   partition: number,
@@ -70,9 +85,9 @@ async function leave(
   shard.leaving = true;
   try {
     const now = context.clock.monotonic();
-    if (!(await isReplaced(partition, shard, context))) shard.surplusSince = undefined;
+    if (!(await isReplaced(partition, shard, shard.owners.length, context))) shard.surplusSince = undefined;
     else shard.surplusSince ??= now;
-    if (shard.wanted || shard.surplusSince === undefined) return;
+    if (shard.rank !== undefined || shard.surplusSince === undefined) return;
     if (now - shard.surplusSince < SURPLUS_GRACE_MS || state.shards.get(partition) !== shard) return;
     context.log.info('partition moved', { partition });
     await shard.actor.stop();
@@ -88,19 +103,28 @@ async function leave(
   }
 }
 
-// Whether nobody would miss this shard: it never answered, or it owns nothing and another process has the partition complete.
-async function isReplaced(partition: number, shard: PlacedShard, context: Context): Promise<boolean> {
+// Whether nobody would miss this shard: it never answered, or it does not lead and `needed` other processes have the partition complete.
+async function isReplaced(
+  partition: number,
+  shard: PlacedShard,
+  needed: number,
+  context: Context,
+): Promise<boolean> {
   const lifecycle = shard.actor.lifecycle();
   if (lifecycle === 'starting' || lifecycle === 'replaying') return true;
   const status = await shard.actor.ask('status', undefined).catch(() => undefined);
   if (status === undefined || status.owner) return false;
   const replicas = await context.directory.list(`replica.${partition}.`);
-  return replicas
+  const others = replicas
     .map((entry) => decodeEnvelope<ReplicaFacts>(entry.value))
-    .some((replica) => replica.process !== context.identity.id && replica.lifecycle === 'ready');
+    .filter((replica) => replica.process !== context.identity.id && replica.lifecycle === 'ready');
+  return others.length >= Math.max(1, needed);
 }
 
-/** Tells the others to take over, waits until they have (or nobody is left to), up to the timeout. */
+/**
+ * Tells the others to take over, waits until one of them leads and answers for each partition (or nobody is left to), up to the
+ * timeout. A new standby is not waited for.
+ */
 export async function onDrain(
   state: PlacerState,
   message: { timeoutMs: number },
@@ -114,7 +138,7 @@ export async function onDrain(
     );
     if (others.length === 0 || context.clock.monotonic() >= giveUp) return undefined;
     const replaced = await Promise.all(
-      [...state.shards].map(([partition, shard]) => isReplaced(partition, shard, context)),
+      [...state.shards].map(([partition, shard]) => isReplaced(partition, shard, 1, context)),
     );
     if (replaced.every((done) => done)) return undefined;
     await sleep(context.clock, 200);

@@ -18,6 +18,8 @@ export interface PlacerConfig {
   /** Told when the shard of a partition has left this process. */
   readonly onStopped: (partition: number) => void;
   readonly leaseTtlMs: number;
+  /** Processes that hold a partition at once: one that leads and its standbys. */
+  readonly owners: number;
   readonly roles: readonly string[];
   readonly startedMs: number;
 }
@@ -45,9 +47,13 @@ export type PlacerMessages = {
 export interface PlacedShard {
   readonly actor: ActorRef<ShardMessages>;
   readonly started: Promise<void>;
-  /** Whether the partition belongs here, as the shard was last told. */
-  wanted: boolean;
-  /** Monotonic time since which another process answers for the partition too; undefined while it is ours. */
+  /** Place of this process among the partition's owners; undefined when it belongs elsewhere. */
+  rank: number | undefined;
+  /** Processes that the partition belongs to. */
+  owners: readonly string[];
+  /** The shard is being told its rank. */
+  telling: boolean;
+  /** Monotonic time since which nobody would miss this shard; undefined while it is needed. */
   surplusSince: number | undefined;
   /** A step of its departure is under way. */
   leaving: boolean;

@@ -2,13 +2,14 @@
 
 import { call, emit } from '../../bus/rpc.ts';
 import { leaseKey, partitionEventSubject, replicaSubject } from '../../bus/subjects.ts';
-import { decodeEnvelope, encodeEnvelope } from '../../codec/envelope.ts';
-import { asDomainError, DomainError, errorText, InvariantError, invariant } from '../../model/errors.ts';
-import { adoptBlocks, beginPass, findBlocks, runPass, wantsCut } from './blocks.ts';
+import { encodeEnvelope } from '../../codec/envelope.ts';
+import { asDomainError, DomainError, errorText, InvariantError } from '../../model/errors.ts';
+import { runPass } from './blocks.ts';
+import { demandReview, learnBlocks } from './bucket-view.ts';
 import type { ShardStatus } from './messages.ts';
 import { writeShardSnapshot } from './snapshot.ts';
 import { epochLife, replicaFacts, type ShardContext, type ShardState } from './state.ts';
-import { coverageOf } from './tenant-store.ts';
+import type { CutPass, TenantStore } from './tenant-store.ts';
 
 // A replica's entry in the directory costs a replicated write: it follows changes this often, and is renewed by its own.
 const ANNOUNCE_MS = 5000;
@@ -23,7 +24,7 @@ export async function onTick(
     state.failed = true;
     throw new InvariantError(`partition ${state.partition} fell behind its log: ${state.stalled.message}`);
   }
-  const steps = [refreshTail, tryLease, cutBlocks, saveSnapshot, trimLog, report];
+  const steps = [refreshTail, tryLease, learnBlocks, cutBlocks, saveSnapshot, trimLog, report];
   for (const step of steps) {
     if (context.stopping.aborted) break;
     try {
@@ -48,13 +49,13 @@ export function onStatus(state: ShardState): ShardStatus {
   return {
     partition: state.partition,
     applied: state.applied,
-    owner: state.lease !== undefined && !state.lease.lost.aborted,
+    owner: isOwner(state),
   };
 }
 
 /** The placement as it is now: a partition that belongs elsewhere is served on, but its lease is not asked for. */
-export function onPlaced(state: ShardState, message: { wanted: boolean }): undefined {
-  state.wanted = message.wanted;
+export function onPlaced(state: ShardState, message: { rank: number | undefined }): undefined {
+  state.rank = message.rank;
   return undefined;
 }
 
@@ -67,16 +68,20 @@ export async function onHandover(
   if (state.lease === undefined) return { released: false };
   const lease = state.lease;
   state.lease = undefined;
-  state.wanted = false;
+  // Whoever asks leads by a newer placement than the one told here.
+  if (state.rank === 0) state.rank = 1;
   await lease.release();
   context.log.info('partition handed over', { partition: state.partition, to: message.to });
   return { released: true };
 }
 
 async function refreshTail(state: ShardState, context: ShardContext): Promise<void> {
+  const now = context.clock.now();
   const bounds = await state.log.bounds();
   state.tail = Math.max(state.applied, bounds.last);
+  state.tailAt = now;
   state.logFirst = bounds.first;
+  state.logBytes = bounds.bytes;
   const labels = { partition: String(state.partition) };
   const facts = replicaFacts(state, 'ready', context);
   state.metrics.logBytes.set(bounds.bytes, labels);
@@ -87,84 +92,88 @@ async function refreshTail(state: ShardState, context: ShardContext): Promise<vo
   state.metrics.headBytes.set(bytes, labels);
 }
 
-// Ownership is decided by the lease alone. Who holds it and is not wanted any more is asked to hand it over.
+// Ownership is decided by the lease alone. The first of the owners asks whoever holds it to hand it over; the others take it only when
+// nobody has had it for a while, each a tick later than the one before.
 async function tryLease(state: ShardState, context: ShardContext): Promise<void> {
   if (state.lease?.lost.aborted) {
     context.log.warn('lease lost', { partition: state.partition });
     state.lease = undefined;
   }
-  if (state.lease !== undefined || !state.wanted) return;
-  const key = leaseKey(state.partition);
+  const { rank, holder } = state;
+  state.ticksWithoutHolder = holder === undefined ? state.ticksWithoutHolder + 1 : 0;
+  if (state.lease !== undefined || rank === undefined) return;
+  if (rank > 0 && state.ticksWithoutHolder <= rank) return;
+  if (holder !== undefined && holder !== context.identity.id && !(await askForLease(state, holder, context)))
+    return;
   const value = encodeEnvelope({ process: context.identity.id });
-  state.lease = await context.directory.acquire(key, value, state.config.nats.lease_ttl);
-  if (state.lease === undefined) {
-    const [entry] = await context.directory.list(key);
-    const holder = entry && decodeEnvelope<{ process: string }>(entry.value).process;
-    if (holder === undefined || holder === context.identity.id) return;
-    const subject = replicaSubject(context.cluster.prefix, state.partition, holder, 'handover');
-    try {
-      const reply = await call(
-        context.bus,
-        'replica.handover',
-        subject,
-        { to: context.identity.id },
-        { signal: context.stopping },
-      );
-      if (reply.released)
-        state.lease = await context.directory.acquire(key, value, state.config.nats.lease_ttl);
-    } catch (error) {
-      // The holder may be dead: its lease runs out by itself.
-      if (asDomainError(error).code !== 'unavailable') throw error;
-    }
-  }
+  state.lease = await context.directory.acquire(
+    leaseKey(state.partition),
+    value,
+    state.config.nats.lease_ttl,
+  );
   if (state.lease === undefined) return;
   context.log.info('partition owned', { partition: state.partition, token: state.lease.token });
-  await refuseStaleView(state);
+  // An earlier owner may have cut what is still waiting to be cut here.
+  demandReview(state);
 }
 
-// A pass that another owner finished after we read the bucket covers messages we hold in the head, and which of ours it does not
-// cover cannot be told any more: the shard starts over, from the bucket as it is now.
-async function refuseStaleView(state: ShardState): Promise<void> {
-  for (const [tenant, metas] of await findBlocks(state.place)) {
-    const store = state.tenants.get(tenant);
-    const news = metas.filter((meta) => !store?.blocks.has(meta.ulid));
-    invariant(
-      news.every((meta) => coverageOf(meta) === undefined),
-      `partition ${state.partition} was cut by another owner while it was replayed here; starting over`,
-    );
-    if (store) await adoptBlocks(state.place, store, news);
+async function askForLease(state: ShardState, holder: string, context: ShardContext): Promise<boolean> {
+  const { prefix } = context.cluster;
+  const subject = replicaSubject(prefix, state.partition, holder, 'handover');
+  const message = { to: context.identity.id };
+  try {
+    const reply = await call(context.bus, 'replica.handover', subject, message, { signal: context.stopping });
+    return reply.released;
+  } catch (error) {
+    // The holder may be dead: its lease runs out by itself.
+    if (asDomainError(error).code !== 'unavailable') throw error;
+    return false;
   }
 }
 
 function assertOwner(state: ShardState): void {
-  if (state.lease === undefined || state.lease.lost.aborted)
-    throw new DomainError('conflict', `partition ${state.partition} is not ours any more`);
+  if (!isOwner(state)) throw new DomainError('conflict', `partition ${state.partition} is not ours any more`);
+}
+
+// Asking the lease asks the clock: a process that stood still knows at once that it is not the owner any more.
+function isOwner(state: ShardState): boolean {
+  return state.lease !== undefined && !state.lease.lost.aborted;
 }
 
 async function cutBlocks(state: ShardState, context: ShardContext): Promise<void> {
-  if (state.lease === undefined) return;
-  for (const [tenant, store] of state.tenants) {
-    while (wantsCut(store, state.config) && !context.stopping.aborted) {
-      assertOwner(state);
-      const began = context.clock.monotonic();
-      const pass = beginPass(store, state.applied, state.config);
-      try {
-        const blocks = await runPass(state.place, store, pass, {
-          assertOwner: () => assertOwner(state),
-          frameLog: () => state.frameLog,
-          lock: state.lock,
-          signal: context.stopping,
-        });
-        state.ledger.cut(tenant, pass.end, pass.applied);
-        state.metrics.blocksCut.add(blocks, { partition: String(state.partition) });
-        state.metrics.cutSeconds.observe((context.clock.monotonic() - began) / 1000);
-        state.unsavedBytes = Number.POSITIVE_INFINITY; // what was cut must not be replayed: save soon
-      } catch (error) {
-        state.metrics.cutFailures.add(1, { partition: String(state.partition) });
-        throw error;
-      }
+  for (const store of state.tenants.values())
+    for (let pass = store.passes[0]; pass !== undefined; pass = store.passes[0]) {
+      if (!isOwner(state) || state.bucket.reviewDue || context.stopping.aborted) return;
+      await cutPass(state, store, pass, context);
     }
+}
+
+async function cutPass(
+  state: ShardState,
+  store: TenantStore,
+  pass: CutPass,
+  context: ShardContext,
+): Promise<void> {
+  const began = context.clock.monotonic();
+  try {
+    const blocks = await runPass(state.place, store, pass, {
+      assertOwner: () => assertOwner(state),
+      signal: context.stopping,
+    });
+    state.metrics.blocksCut.add(blocks, { partition: String(state.partition) });
+  } catch (error) {
+    state.metrics.cutFailures.add(1, { partition: String(state.partition) });
+    throw error;
   }
+  const release = await state.lock.write();
+  try {
+    store.noteCoverage(pass, state.applied, state.frameLog);
+    state.ledger.cut(store.tenant, pass.end, pass.applied);
+  } finally {
+    release();
+  }
+  state.metrics.cutSeconds.observe((context.clock.monotonic() - began) / 1000);
+  state.unsavedBytes = Number.POSITIVE_INFINITY; // what was cut must not be replayed: save soon
 }
 
 async function saveSnapshot(state: ShardState, context: ShardContext): Promise<void> {
@@ -173,16 +182,20 @@ async function saveSnapshot(state: ShardState, context: ShardContext): Promise<v
   if (due || state.unsavedBytes >= bytes) await writeShardSnapshot(state, context);
 }
 
-async function trimLog(state: ShardState, context: ShardContext): Promise<void> {
-  if (state.lease === undefined) return;
-  const now = context.clock.now();
-  state.frameLog.forgetBegunBefore(now - epochLife(state.config));
-  const from = state.ledger.keepFrom(state.applied, now);
-  if (from <= state.logFirst) return;
-  assertOwner(state);
-  await state.log.trim(from);
-  state.logFirst = from;
-  state.ledger.trimmed(from, now);
+// Judged by the time at which the log ended where this replica stands: frames that came later may need what is older. A standby only
+// forgets what nobody needs any more.
+async function trimLog(state: ShardState): Promise<void> {
+  if (state.applied < state.tail) return;
+  state.frameLog.forgetBegunBefore(state.tailAt - epochLife(state.config));
+  if (isOwner(state) && !state.bucket.reviewDue) {
+    const from = state.ledger.keepFrom(state.applied, state.tailAt);
+    if (from > state.logFirst) {
+      assertOwner(state);
+      await state.log.trim(from);
+      state.logFirst = from;
+    }
+  }
+  state.ledger.trimmed(state.logFirst, state.tailAt);
 }
 
 // Told when something changed, and every ANNOUNCE_MS for who came meanwhile; the directory's entry at most that often.
@@ -194,7 +207,7 @@ async function report(state: ShardState, context: ShardContext): Promise<void> {
     .filter((entry) => Number.isFinite(entry.maxTime));
   const message = { partition, applied, tenants };
   const reported = JSON.stringify(message);
-  if (reported !== told.reported || now - told.reportedAt >= ANNOUNCE_MS) {
+  if (isOwner(state) && (reported !== told.reported || now - told.reportedAt >= ANNOUNCE_MS)) {
     emit<'partition.report'>(
       context.bus,
       partitionEventSubject(context.cluster.prefix, partition, 'report'),

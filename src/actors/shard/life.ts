@@ -1,18 +1,22 @@
 // The life of a shard: open (snapshot, blocks, replay to the tail), follow the log, close.
 
-import { replicaKey } from '../../bus/subjects.ts';
-import { encodeEnvelope } from '../../codec/envelope.ts';
+import { leaseKey, replicaKey } from '../../bus/subjects.ts';
+import { decodeEnvelope, encodeEnvelope } from '../../codec/envelope.ts';
 import { FrameLog } from '../../codec/frame-log.ts';
 import { asDomainError, DomainError, errorText } from '../../model/errors.ts';
 import { sleep } from '../../platform/clock.ts';
+import { guardedStore } from '../../storage/objects/guarded.ts';
 import { applyBatch } from './apply.ts';
-import { adoptBlocks, findBlocks, noteFound } from './blocks.ts';
+import { adopt, bucketView, firstLook, noteReview } from './bucket-view.ts';
 import { LogLedger } from './ledger.ts';
 import { shardMetrics } from './metrics.ts';
 import { ReadLock } from './read-lock.ts';
 import { serveShard } from './serve.ts';
 import { readShardSnapshot, writeShardSnapshot } from './snapshot.ts';
-import { replicaFacts, type ShardConfig, type ShardContext, type ShardState, tenantStore } from './state.ts';
+import { replicaFacts, type ShardConfig, type ShardContext, type ShardState } from './state.ts';
+
+/** Queries do not wait longer for a bucket that is silent; they say what they lack. */
+const BUCKET_GUARD = { waitMs: 5000, retryMs: 5000 };
 
 /** Loads the snapshot and the list of blocks, replays the log to its tail, then begins to answer. */
 export async function openShard(
@@ -22,11 +26,13 @@ export async function openShard(
   context.become('replaying');
   const log = await context.logs.open(partition);
   const bounds = await log.bounds();
+  const objects = guardedStore(context.objects, context.clock, BUCKET_GUARD);
+  const world = { ...context, objects };
   const state: ShardState = {
     config,
     partition,
     log,
-    place: { config, partition, caches, world: context, yieldNow: () => sleep(context.clock, 0) },
+    place: { config, partition, caches, world, yieldNow: () => sleep(context.clock, 0) },
     tenants: new Map(),
     frameLog: new FrameLog(),
     ledger: new LogLedger(),
@@ -35,7 +41,14 @@ export async function openShard(
     savedAt: context.clock.monotonic(),
     tail: bounds.last,
     lease: undefined,
-    wanted: true,
+    rank: undefined,
+    holder: undefined,
+    ticksWithoutHolder: 0,
+    unwatch: () => {},
+    bucket: bucketView(context.clock.monotonic()),
+    tailAt: context.clock.now(),
+    logBytes: bounds.bytes,
+    waiters: new Set(),
     failed: false,
     logFirst: bounds.first,
     told: { announced: '', announcedAt: 0, reported: '', reportedAt: 0 },
@@ -48,12 +61,12 @@ export async function openShard(
     pause: undefined,
     stalled: undefined,
   };
-  const found = await findBlocks(state.place);
+  const { found, isWhole } = await firstLook(state);
   await readShardSnapshot(state, bounds, found, context);
-  for (const [tenant, metas] of found) {
-    const store = tenantStore(state, tenant);
-    noteFound(store, await adoptBlocks(state.place, store, metas), state.frameLog, state.applied);
-  }
+  // A log that was never trimmed has everything.
+  if (bounds.first === 1) state.bucket.blocksKnown = true;
+  await adopt(state, found);
+  if (isWhole) noteReview(state);
   const began = context.clock.monotonic();
   const from = state.applied + 1;
   await replay(state, bounds.last, context);
@@ -66,17 +79,27 @@ export async function openShard(
   });
   state.service = await serveShard(state, context);
   try {
+    state.unwatch = await watchHolder(state, context);
     state.announcement = await context.directory.announce(
       replicaKey(partition, context.identity.id),
       encodeEnvelope(replicaFacts(state, 'ready', context)),
       config.nats.lease_ttl,
     );
   } catch (error) {
+    state.unwatch();
     await state.service.stop();
     throw error;
   }
   context.become('ready');
   return state;
+}
+
+async function watchHolder(state: ShardState, context: ShardContext): Promise<() => void> {
+  const key = leaseKey(state.partition);
+  return context.directory.watch(key, (entries) => {
+    const entry = entries.find((found) => found.key === key);
+    state.holder = entry && decodeEnvelope<{ process: string }>(entry.value).process;
+  });
 }
 
 // Follows the log for good and resolves once `last` is applied.
@@ -123,6 +146,7 @@ async function follow(state: ShardState, context: ShardContext, onApplied: () =>
 
 /** Stops answering, saves the head so that the next start need not replay, gives the lease up. */
 export async function closeShard(state: ShardState, context: ShardContext): Promise<void> {
+  state.unwatch();
   await state.service?.stop();
   await state.following;
   try {

@@ -13,8 +13,8 @@ export interface ShardStatus {
 export type ShardMessages = {
   /** Every second: lease, report, cut, snapshot, trim. */
   tick: { request: undefined; reply: undefined };
-  /** Whether the partition belongs to this process by the placement as it is now. */
-  place: { request: { readonly wanted: boolean }; reply: undefined };
+  /** This process's place among the partition's owners as the placement is now: 0 leads; undefined when it belongs elsewhere. */
+  place: { request: { readonly rank: number | undefined }; reply: undefined };
   status: { request: undefined; reply: ShardStatus };
   /** Another process has caught up and asks for the lease. */
   handover: { request: { readonly to: string }; reply: { readonly released: boolean } };
@@ -32,4 +32,9 @@ export interface ReplicaFacts {
   readonly blocks: number;
   /** End of the newest block, ms; 0 without one. */
   readonly lastBlockEnd: number;
+  /** Whether it holds the lease. */
+  readonly leads: boolean;
+  readonly logBytes: number;
+  /** False while the bucket has not told of the partition's blocks: answers about old data are partial. */
+  readonly blocksKnown: boolean;
 }

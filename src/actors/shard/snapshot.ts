@@ -13,10 +13,10 @@ import type { BlockMeta } from '../../storage/block/block-meta.ts';
 import { SnapshotReader, writeSnapshot } from '../../storage/head/snapshot.ts';
 import { type LedgerFacts, LogLedger } from './ledger.ts';
 import { type ShardContext, type ShardState, shardFolder, tenantStore } from './state.ts';
-import { type Coverage, type CutPass, coverageOf, headOptions } from './tenant-store.ts';
+import { type Coverage, type CutPass, coverageOf, headOptions, type TenantStore } from './tenant-store.ts';
 
 const MAGIC = 0x53534b53;
-const VERSION = 1;
+const VERSION = 2;
 const PREFIX_BYTES = 16;
 const READ_BYTES = 1024 * 1024;
 
@@ -27,10 +27,13 @@ interface Header {
   readonly frameLog: PackedFrameLog;
   readonly ledger: LedgerFacts;
   readonly damage: readonly string[];
+  readonly blocksKnown: boolean;
   readonly tenants: readonly {
     readonly tenant: string;
     readonly coverage: readonly Coverage[];
-    readonly pass?: CutPass;
+    readonly passes: readonly CutPass[];
+    /** Names of the blocks that, with the head, are everything up to `applied`. */
+    readonly blocks: readonly string[];
   }[];
 }
 
@@ -103,7 +106,13 @@ async function writeAll(state: ShardState, file: DiskFile): Promise<void> {
     frameLog: packRefs(state.frameLog.facts()),
     ledger: state.ledger.facts(),
     damage: state.damage,
-    tenants: stores.map(({ tenant, coverage, pass }) => ({ tenant, coverage, ...(pass ? { pass } : {}) })),
+    blocksKnown: state.bucket.blocksKnown,
+    tenants: stores.map(({ tenant, coverage, passes, blocks }) => ({
+      tenant,
+      coverage,
+      passes,
+      blocks: blocks.metas().map(({ ulid }) => ulid),
+    })),
   };
   const bytes = encodeEnvelope(header);
   const prefix = new DataView(new ArrayBuffer(PREFIX_BYTES));
@@ -133,8 +142,8 @@ function lengthPrefix(length: number): Uint8Array {
 }
 
 /**
- * Restores the snapshot if there is one that checks, that the log goes on from, and that knows the cut passes of the blocks found in
- * the bucket as far as it goes itself; else leaves the state empty.
+ * Restores the snapshot if there is one that checks, that the log goes on from, and that can be told from what the blocks found in
+ * the bucket cover; else leaves the state empty. With a snapshot all of whose blocks are found, the blocks are known.
  */
 export async function readShardSnapshot(
   state: ShardState,
@@ -180,35 +189,33 @@ async function restore(
       'corrupt',
       `it ends with message ${header.applied}, the log holds ${bounds.first} to ${bounds.last}`,
     );
-  for (const [tenant, metas] of found) refuseUnknownPass(header, tenant, metas);
-  for (const { tenant, coverage, pass } of header.tenants) {
+  for (const { tenant, coverage, passes } of header.tenants) {
     const store = tenantStore(state, tenant);
     const reader = new SnapshotReader(headOptions(state.config));
     for await (const piece of pieces.untilEnd()) reader.push(piece);
     store.head = reader.finish();
     store.coverage = [...coverage];
-    store.pass = pass ?? undefined;
+    store.passes = [...passes];
+    for (const meta of found.get(tenant) ?? []) refuseForeignPass(store, meta, header.applied);
   }
   state.frameLog = FrameLog.from(unpackRefs(header.frameLog));
   state.ledger = LogLedger.from(header.ledger);
   state.damage.push(...header.damage);
   state.applied = header.applied;
+  const foundUlids = new Set([...found.values()].flatMap((metas) => metas.map(({ ulid }) => ulid)));
+  const isFound = header.tenants.every(({ blocks }) => blocks.every((ulid) => foundUlids.has(ulid)));
+  if (header.blocksKnown && isFound) state.bucket.blocksKnown = true;
 }
 
-// Another owner's pass that ended within what the snapshot holds: which late samples of ours it does not cover cannot be told any
+// A pass by other rules that ended within what the snapshot holds: which late samples of ours it does not cover cannot be told any
 // more. The log can: it is kept as far as the blocks do not reach.
-function refuseUnknownPass(header: Header, tenant: string, metas: readonly BlockMeta[]): void {
-  const known = header.tenants.find((entry) => entry.tenant === tenant);
-  const passes = [...(known?.coverage ?? []), ...(known?.pass ? [known.pass] : [])];
-  for (const meta of metas) {
-    const coverage = coverageOf(meta);
-    if (coverage === undefined || coverage.applied > header.applied) continue;
-    if (!passes.some((pass) => pass.end >= coverage.end && pass.applied >= coverage.applied))
-      throw new DomainError(
-        'corrupt',
-        `it ends with message ${header.applied} and lacks the cut made at message ${coverage.applied} (block ${meta.ulid})`,
-      );
-  }
+function refuseForeignPass(store: TenantStore, meta: BlockMeta, applied: number): void {
+  const pass = coverageOf(meta);
+  if (pass === undefined || store.standingOf(pass, applied) !== 'foreign') return;
+  throw new DomainError(
+    'corrupt',
+    `it ends with message ${applied} and lacks the cut made at message ${pass.applied} (block ${meta.ulid})`,
+  );
 }
 
 // Reads the file front to back, a megabyte at a time.

@@ -9,6 +9,7 @@ import type { Config } from '../../platform/config.ts';
 import type { BlockCaches } from '../../storage/block/block-reader.ts';
 import type { ActorContext } from '../actor.ts';
 import type { BlockPlace } from './blocks.ts';
+import type { BucketView } from './bucket-view.ts';
 import type { LogLedger } from './ledger.ts';
 import type { ReplicaFacts, ShardMessages } from './messages.ts';
 import type { ShardMetrics } from './metrics.ts';
@@ -25,6 +26,12 @@ export interface ShardConfig {
 
 /** The context of a shard. */
 export type ShardContext = ActorContext<ShardMessages>;
+
+/** Somebody who waits until message `sequence` is applied. */
+export interface Waiter {
+  readonly sequence: number;
+  readonly resolve: () => void;
+}
 
 /** What a shard holds. */
 export interface ShardState {
@@ -43,8 +50,18 @@ export interface ShardState {
   /** Last message of the log as last heard. */
   tail: number;
   lease: Lease | undefined;
-  /** Whether the partition belongs to this process by the placement as last heard: only then the lease is asked for. */
-  wanted: boolean;
+  /** Place among the partition's owners as last heard: 0 leads, 1 and on stand by; undefined when it belongs elsewhere. */
+  rank: number | undefined;
+  /** Process that holds the lease as last heard, and for how many ticks nobody did. */
+  holder: string | undefined;
+  ticksWithoutHolder: number;
+  unwatch: () => void;
+  readonly bucket: BucketView;
+  /** Wall time at which the log ended with `tail`. */
+  tailAt: number;
+  logBytes: number;
+  /** Who waits until a message is applied. */
+  readonly waiters: Set<Waiter>;
   /** This life ended by a broken invariant: what is in memory must not become a snapshot. */
   failed: boolean;
   /** First message of the log as last heard. */
@@ -106,5 +123,8 @@ export function replicaFacts(state: ShardState, lifecycle: string, context: Shar
     series,
     blocks,
     lastBlockEnd,
+    leads: state.lease !== undefined && !state.lease.lost.aborted,
+    logBytes: state.logBytes,
+    blocksKnown: state.bucket.blocksKnown,
   };
 }

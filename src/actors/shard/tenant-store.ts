@@ -7,6 +7,8 @@ import { MatcherCache } from '../../codec/regex.ts';
 import type { Exemplar, MetricMetadata } from '../../model/exemplar.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
+import { alignDown } from '../../model/time-range.ts';
+import { BLOCK_RANGE_MS } from '../../model/units.ts';
 import type { Config } from '../../platform/config.ts';
 import type { CounterMetric } from '../../platform/metrics.ts';
 import type { SeriesSource } from '../../query/source.ts';
@@ -20,7 +22,7 @@ import { headAndBlocks } from './source.ts';
 /** A ref that no head gives: samples of series refused by a limit are resolved to it, and counted as unknown. */
 const REFUSED_REF = 0xfffffffe;
 
-/** A cut pass: with message `applied` seen, every sample older than `end` went into blocks. */
+/** What a cut pass covers: with message `applied` seen, every sample older than `end` went into blocks. */
 export interface Coverage {
   readonly applied: number;
   readonly end: number;
@@ -36,11 +38,22 @@ export interface Applied {
   readonly late: boolean;
 }
 
-/** A cut pass under way: kept until all its blocks are in the bucket, so that a retry makes the same blocks. */
+/**
+ * A cut pass that is to be made: decided when message `applied` was applied, by every replica alike, because only the log decides.
+ * Its ranges are sealed with the mark `applied` until its blocks are in the bucket, whoever makes them.
+ */
 export interface CutPass extends Coverage {
-  readonly ranges: readonly { readonly start: number; readonly end: number; readonly late: boolean }[];
-  done: number;
+  readonly ranges: readonly { readonly start: number; readonly end: number }[];
 }
+
+/** How a pass found in the bucket stands to what a replica holds. */
+export type Standing =
+  /** What it covers has left the head before. */
+  | 'known'
+  /** What it covers can be told from the rest of the head. */
+  | 'separable'
+  /** Which samples of the head it covers cannot be told: somebody cut by other rules. */
+  | 'foreign';
 
 /** What a store is made with. */
 export interface TenantStoreOptions {
@@ -58,15 +71,21 @@ export class TenantStore {
   readonly matchers: MatcherCache = new MatcherCache();
   /** Cut passes whose blocks are in the bucket, oldest first. */
   coverage: Coverage[] = [];
-  pass: CutPass | undefined;
+  /** Cut passes whose blocks are not known to be in the bucket, oldest first. */
+  passes: CutPass[] = [];
   head: Head;
   readonly #refused: CounterMetric;
+  /** How far behind the newest sample a range must end to be complete: nothing in order, nothing within the window can enter it. */
+  readonly #marginMs: number;
+  /** Every range that ends by then has been looked at. */
+  #judgedEnd = Number.NEGATIVE_INFINITY;
   readonly #outcome: AppendOutcome = appendOutcome();
 
   constructor(options: TenantStoreOptions) {
     this.tenant = options.tenant;
     this.partition = options.partition;
     this.#refused = options.refused;
+    this.#marginMs = Math.max(BLOCK_RANGE_MS / 2, options.config.shard.out_of_order_window);
     this.head = openHead(headOptions(options.config));
   }
 
@@ -90,6 +109,7 @@ export class TenantStore {
     this.#countRefused(outcome, undefinedRefs);
     let newest = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < count; i++) if (frame.timestamps[i]! > newest) newest = frame.timestamps[i]!;
+    this.#sealComplete(sequence);
     return { appended: outcome.appended + outcome.outOfOrder, undefinedRefs, newest, late: outcome.late > 0 };
   }
 
@@ -143,18 +163,53 @@ export class TenantStore {
     return this.blocks.maxTime() ?? Number.NEGATIVE_INFINITY;
   }
 
-  /** Notes a finished pass: what it covered leaves the head. Nothing may be reading the head. */
-  noteCoverage(coverage: Coverage, frameLog: FrameLog): void {
+  /** Ranges that end by this time are complete, as far as the newest sample tells: a multiple of two hours. */
+  completeEnd(): number {
+    return alignDown(this.head.maxTime - this.#marginMs, BLOCK_RANGE_MS);
+  }
+
+  /** How a pass found in the bucket stands to the head, the last message of which is `applied`. */
+  standingOf(pass: Coverage, applied: number): Standing {
+    if (this.coverage.some((known) => known.applied >= pass.applied && known.end >= pass.end)) return 'known';
+    const isOurs = this.passes.some((own) => own.applied === pass.applied && own.end === pass.end);
+    return isOurs || pass.applied >= applied || this.head.minTime >= pass.end ? 'separable' : 'foreign';
+  }
+
+  /**
+   * Notes a pass, not a foreign one, whose blocks are in the bucket: what it covers leaves the head, the last message of which is
+   * `applied`. Nothing may be reading the head.
+   */
+  noteCoverage(pass: Coverage, applied: number, frameLog: FrameLog): void {
+    const { minTime } = this.head;
+    // A pass that goes further than this replica: everything it holds of that time is covered.
+    if (pass.applied >= applied && minTime < pass.end)
+      this.head.seal(alignDown(minTime, BLOCK_RANGE_MS), pass.end, pass.applied);
+    this.passes = this.passes.filter((own) => own.applied > pass.applied);
     this.coverage = [
-      ...this.coverage.filter((known) => known.end > coverage.end || known.applied > coverage.applied),
-      coverage,
+      ...this.coverage.filter((known) => known.end > pass.end || known.applied > pass.applied),
+      { applied: pass.applied, end: pass.end },
     ];
-    this.head.truncate(coverage.end, frameLog.targetsOf(this.tenant));
+    this.head.truncate(pass.end, frameLog.targetsOf(this.tenant), pass.applied);
   }
 
   /** Closes the blocks. */
   async close(): Promise<void> {
     await this.blocks.close();
+  }
+
+  // A range that is complete once stays so: a later message cannot add to it in order, and late data wait for the next pass.
+  #sealComplete(applied: number): void {
+    const end = this.completeEnd();
+    if (!(end > this.#judgedEnd)) return;
+    this.#judgedEnd = end;
+    const ranges = this.head.openRanges().filter((range) => range.end <= end);
+    if (ranges.every((range) => range.late)) return;
+    this.head.seal(ranges[0]!.start, end, applied);
+    this.passes.push({
+      applied,
+      end,
+      ranges: ranges.map(({ start, end: rangeEnd }) => ({ start, end: rangeEnd })),
+    });
   }
 
   /** Everything older than this was in blocks when message `sequence` had been seen. */

@@ -103,6 +103,31 @@ export function hasLabels(meta: BlockMeta, labels: Readonly<Record<string, strin
   return Object.entries(labels).every(([name, value]) => (own[name] ?? '') === value);
 }
 
+/** The meta of one block by its name, from `cacheDisk` or the bucket; undefined when it is not complete there. Errors: `corrupt`, `unavailable`. */
+export async function findBlock(
+  objects: ObjectStore,
+  cacheDisk: Disk,
+  ulid: string,
+): Promise<BlockMeta | undefined> {
+  const meta = (await cachedMeta(cacheDisk, ulid)) ?? (await fetchMeta(objects, cacheDisk, ulid));
+  if (meta !== undefined && 'reason' in meta)
+    throw new DomainError('corrupt', `cannot use block ${ulid}: ${meta.reason}`);
+  return meta;
+}
+
+/** The metas that `cacheDisk` has of blocks with the wanted labels: what is known while the bucket is away. */
+export async function cachedBlocks(
+  cacheDisk: Disk,
+  labels: Readonly<Record<string, string>>,
+): Promise<BlockMeta[]> {
+  const found: BlockMeta[] = [];
+  for (const entry of await cacheDisk.list('')) {
+    const meta = entry.isFolder && isUlid(entry.name) ? await cachedMeta(cacheDisk, entry.name) : undefined;
+    if (meta !== undefined && hasLabels(meta, labels)) found.push(meta);
+  }
+  return found;
+}
+
 async function cachedMeta(cacheDisk: Disk, ulid: string): Promise<BlockMeta | undefined> {
   try {
     return decodeBlockMeta(await cacheDisk.readFile(`${ulid}/${META_FILE}`));

@@ -13,8 +13,8 @@ const NONE = 0; // links are record index + 1
 export class ChunkRange {
   readonly start: number;
   readonly end: number;
-  /** No chunk enters any more: the range has been handed out to be written as a block. */
-  sealed = false;
+  /** The mark of the seal: no chunk enters any more, the range is to be written as a block. 0 while it is open. */
+  sealedBy = 0;
   /** Number of chunks; the columns below have room for more. */
   count = 0;
   /** First and last sample of chunk i, ms after `start`. */

@@ -1,7 +1,7 @@
 // The head: recent data of one tenant in one partition, in memory. Synchronous throughout; who owns it decides when to append,
 // read, cut and truncate, and keeps truncation and snapshots apart from appends that would fall between their steps.
 //
-// Life of a range:  append … → cut(start, end) [sealed: late samples now enter a new range] → block written → truncate(end)
+// Life of a range:  append … → seal(start, end, mark) [late samples now enter a new range] → cut → block written → truncate
 
 import type { Chunk, ChunkSeries } from '../../codec/chunk.ts';
 import type { CompiledMatcher } from '../../codec/regex.ts';
@@ -39,6 +39,8 @@ export interface PendingRange {
   /** The range was cut before: its data came late and makes an additional block. */
   readonly late: boolean;
 }
+
+const FIRST_MARK = 1;
 
 /** Opens an empty head. */
 export function openHead(options: HeadOptions): Head {
@@ -182,8 +184,8 @@ export class Head {
    */
   pendingRanges(): PendingRange[] {
     const out: PendingRange[] = [];
-    for (const { start, end, sealed } of this.samples.ranges) {
-      const late = !sealed && end <= this.samples.cutTime;
+    for (const { start, end, sealedBy } of this.samples.ranges) {
+      const late = sealedBy === 0 && end <= this.samples.cutTime;
       const last = out[out.length - 1];
       if (last?.start === start) out[out.length - 1] = { start, end, late: last.late || late };
       else out.push({ start, end, late });
@@ -191,41 +193,55 @@ export class Head {
     return out;
   }
 
+  /** As pendingRanges, without those that are sealed: each time once. */
+  openRanges(): PendingRange[] {
+    return this.samples.ranges
+      .filter((range) => range.sealedBy === 0)
+      .map(({ start, end }) => ({ start, end, late: end <= this.samples.cutTime }));
+  }
+
   /**
    * Hands out [start, end), both aligned to the chunk range, as series in label order with chunks apart from each other,
-   * out-of-order samples merged in, staleness markers kept. It gives what `seal` closed, and seals first if nothing in there
-   * is sealed; so a cut that is repeated because a write failed gives the same again. Samples that come for a sealed range,
-   * while the caller takes its time with the result, belong to a later block (PendingRange.late). Nothing may be truncated
-   * until the result has been read.
+   * out-of-order samples merged in, staleness markers kept. It gives what `seal` closed with `mark`, and seals first if there
+   * is nothing of it; so a cut that is repeated because a write failed gives the same again. Samples that come for a sealed
+   * range, while the caller takes its time with the result, belong to a later block (PendingRange.late). Nothing may be
+   * truncated until the result has been read.
    */
-  cut(start: number, end: number): Iterable<ChunkSeries> {
+  cut(start: number, end: number, mark: number = FIRST_MARK): Iterable<ChunkSeries> {
     const sealed = (): ChunkRange[] =>
-      this.samples.ranges.filter((range) => range.sealed && range.start >= start && range.end <= end);
-    if (sealed().length === 0) this.seal(start, end);
+      this.samples.ranges.filter(
+        (range) => range.sealedBy === mark && range.start >= start && range.end <= end,
+      );
+    if (sealed().length === 0) this.seal(start, end, mark);
     return cutSeries(this.index, this.samples, sealed());
   }
 
   /**
-   * Closes [start, end), both aligned: from now on it takes no more, late samples for it enter a new range. Call it alone to
-   * close several ranges at one point of the log before each is cut, or where another owner has cut them.
+   * Closes what is open of [start, end), both aligned: from now on it takes no more, late samples for it enter a new range. Call
+   * it alone to close several ranges at one point of the log before each is cut, or where another owner has cut them. `mark` (> 0)
+   * tells the seals of one range apart: it grows from one to the next.
    */
-  seal(start: number, end: number): void {
+  seal(start: number, end: number, mark: number = FIRST_MARK): void {
     const { chunkRangeMs } = this.samples.options;
     const aligned = start % chunkRangeMs === 0 && end % chunkRangeMs === 0;
     invariant(aligned, `a cut must be aligned to ${chunkRangeMs} ms, got ${start} to ${end}`);
     this.changes++;
-    this.samples.seal(start, end);
+    this.samples.seal(start, end, mark);
   }
 
   /**
-   * Lets go of what was sealed before `time`, of nothing else, and of series that then have no samples; from now on nothing
-   * before `time` counts as in order. Returns the references that were removed: they will mean other series. So every mapping
+   * Lets go of what was sealed before `time` with at most `mark`, of nothing else, and of series that then have no samples; from
+   * now on nothing before `time` counts as in order. Returns the references that were removed: they will mean other series. So every mapping
    * that may still be used (a writer's ref → ours) has to be told by `inUse`: series it names stay, without samples, until a
    * truncation that is not told of them.
    */
-  truncate(time: number, inUse: Iterable<Uint32Array> = []): Uint32Array {
+  truncate(
+    time: number,
+    inUse: Iterable<Uint32Array> = [],
+    mark: number = Number.POSITIVE_INFINITY,
+  ): Uint32Array {
     this.changes++;
-    this.samples.truncate(time);
+    this.samples.truncate(time, mark);
     const keep = new Uint8Array(this.index.refEnd);
     for (const refs of inUse) for (const ref of refs) if (ref < keep.length) keep[ref] = 1;
     const removed: number[] = [];

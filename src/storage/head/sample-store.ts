@@ -301,7 +301,7 @@ export class SampleStore {
   rangeAt(time: number): ChunkRange {
     for (let i = this.ranges.length - 1; i >= 0; i--) {
       const range = this.ranges[i]!;
-      if (time >= range.start && time < range.end && !range.sealed) return range;
+      if (time >= range.start && time < range.end && range.sealedBy === 0) return range;
     }
     const width = this.options.chunkRangeMs;
     const made = new ChunkRange(alignDown(time, width), width);
@@ -403,10 +403,10 @@ export class SampleStore {
   }
 
   /**
-   * Closes [start, end): its chunks being written and out-of-order runs become finished chunks, and its ranges take no more.
-   * Samples that still come for it enter new ranges.
+   * Closes [start, end): its chunks being written and out-of-order runs become finished chunks, and its open ranges, which get
+   * `mark`, take no more. Samples that still come for it enter new ranges.
    */
-  seal(start: number, end: number): void {
+  seal(start: number, end: number, mark: number): void {
     for (let ref = 0; ref < this.states.length; ref++)
       if (this.open.counts[ref] !== 0 && this.openMin[ref]! >= start && this.openMin[ref]! < end)
         this.closeChunk(ref);
@@ -415,13 +415,14 @@ export class SampleStore {
       this.flushRun(ref, run);
       this.runs.delete(ref);
     }
-    for (const range of this.ranges) if (range.start >= start && range.end <= end) range.sealed = true;
+    for (const range of this.ranges)
+      if (range.sealedBy === 0 && range.start >= start && range.end <= end) range.sealedBy = mark;
     this.cutTime = Math.max(this.cutTime, end);
   }
 
-  /** Lets go of sealed ranges that end at or before `time`. Returns whether any did. */
-  truncate(time: number): boolean {
-    const kept = this.ranges.filter((range) => !(range.sealed && range.end <= time));
+  /** Lets go of ranges that end at or before `time` and are sealed with at most `mark`. Returns whether any did. */
+  truncate(time: number, mark: number): boolean {
+    const kept = this.ranges.filter(({ sealedBy, end }) => sealedBy === 0 || sealedBy > mark || end > time);
     const dropped = kept.length < this.ranges.length;
     this.ranges = kept;
     this.cutTime = Math.max(this.cutTime, time);

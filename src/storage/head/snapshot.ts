@@ -14,7 +14,7 @@ import type { SampleStore } from './sample-store.ts';
 import type { Pages } from './slabs.ts';
 
 const MAGIC = 0x44484b53;
-const VERSION = 1;
+const VERSION = 2;
 const PREFIX_BYTES = 8;
 const SECTION_BYTES_MAX = 1 << 20;
 const HEADER_BYTES = 5;
@@ -38,7 +38,7 @@ interface PageFacts {
 
 interface RangeFacts {
   readonly start: number;
-  readonly sealed: boolean;
+  readonly sealedBy: number;
   readonly count: number;
   readonly newest: number;
   readonly pages: PageFacts;
@@ -141,7 +141,7 @@ function factsOf({ index, samples }: Head): Facts {
     blockPages: pageFacts(samples.blocks.pages),
     ranges: samples.ranges.map((range) => ({
       start: range.start,
-      sealed: range.sealed,
+      sealedBy: range.sealedBy,
       count: range.count,
       newest: range.newest.length,
       pages: pageFacts(range.pages),
@@ -343,7 +343,7 @@ export class SnapshotReader {
     samples.blocks.restore(facts.blocksFree, facts.blocksUsed);
     for (const range of facts.ranges) {
       const made = new ChunkRange(range.start, facts.chunkRangeMs);
-      made.sealed = range.sealed;
+      made.sealedBy = range.sealedBy;
       made.resize(range.count, range.newest);
       restorePages(made.pages, range.pages);
       samples.ranges.push(made);

@@ -15,7 +15,7 @@ import { createVirtualClock } from '../../helpers/virtual-clock.ts';
 const PARTITIONS = 8;
 
 /** Processes with a placer each; their shards are puppets that own a partition as soon as nobody else does. */
-async function setup() {
+async function setup(standbys = 0) {
   const clock = createVirtualClock();
   const directory = await openLocalDirectory({ disk: createMemoryDisk(), clock });
   const owners = new Map<number, string>();
@@ -59,7 +59,14 @@ async function setup() {
     };
     const actor = await startActor(
       placer,
-      { startShard, onStopped: () => {}, leaseTtlMs: 15_000, roles: ['shard'], startedMs: 0 },
+      {
+        startShard,
+        onStopped: () => {},
+        leaseTtlMs: 15_000,
+        owners: 1 + standbys,
+        roles: ['shard'],
+        startedMs: 0,
+      },
       world,
     );
     return actor;

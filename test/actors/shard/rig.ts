@@ -36,8 +36,8 @@ export interface ShardRig {
   readonly objects: ObjectStore;
   readonly directory: Directory;
   readonly wal: DurableLog;
-  /** Starts the shard in a process. Its disk may be one used before. */
-  start(id: string, disk: MemoryDisk): Promise<ActorRef<ShardMessages>>;
+  /** Starts the shard in a process and tells it its rank, 0 when left out. Its disk may be one used before. */
+  start(id: string, disk: MemoryDisk, rank?: number): Promise<ActorRef<ShardMessages>>;
   /** Writes one sample of each of two series at every time, durably; the value is the time in seconds. */
   write(times: readonly number[]): Promise<void>;
   /** Values of an instant query at `timeMs`, in the order of its series. */
@@ -99,8 +99,11 @@ export async function openShardRig(): Promise<ShardRig> {
     objects,
     directory,
     wal,
-    start: (id: string, disk: MemoryDisk): Promise<ActorRef<ShardMessages>> =>
-      driven(clock, startActor(shard, { config, partition: 0, caches }, world(id, disk))),
+    async start(id, disk, rank = 0) {
+      const actor = await driven(clock, startActor(shard, { config, partition: 0, caches }, world(id, disk)));
+      await driven(clock, actor.ask('place', { rank }));
+      return actor;
+    },
     async write(times) {
       const body = encodeWriteRequest({
         timeseries: ['a', 'b'].map((name) => ({

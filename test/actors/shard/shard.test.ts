@@ -63,7 +63,7 @@ describe('a shard', () => {
     const end = await sixHours(rig);
     await rig.clock.advance(5000);
     expect(await owner(rig)).toBe('one');
-    await rig.driven(first.ask('place', { wanted: false }));
+    await rig.driven(first.ask('place', { rank: undefined }));
     const second = await rig.start('two', createMemoryDisk());
     await rig.clock.advance(3000);
     expect(await owner(rig)).toBe('two');
@@ -80,7 +80,7 @@ describe('a shard', () => {
     const first = await rig.start('one', createMemoryDisk());
     await rig.write(times(T0, T0 + STEP));
     await rig.clock.advance(2000);
-    await rig.driven(first.ask('place', { wanted: false }));
+    await rig.driven(first.ask('place', { rank: undefined }));
     const second = await rig.start('two', createMemoryDisk());
     await rig.clock.advance(2000);
     expect(await owner(rig)).toBe('two');
@@ -88,7 +88,7 @@ describe('a shard', () => {
     expect(await owner(rig)).toBeUndefined();
     await rig.clock.advance(3000);
     expect(await owner(rig)).toBeUndefined(); // not asked for while it belongs elsewhere
-    await rig.driven(first.ask('place', { wanted: true }));
+    await rig.driven(first.ask('place', { rank: 0 }));
     await rig.clock.advance(2000);
     expect(await owner(rig)).toBe('one');
     await rig.driven(first.stop());
@@ -120,7 +120,7 @@ describe('a shard', () => {
     const rig = await openShardRig();
     const disk = createMemoryDisk();
     const first = await rig.start('one', disk);
-    await rig.driven(first.ask('place', { wanted: false })); // follows, and never cuts
+    await rig.driven(first.ask('place', { rank: undefined })); // follows, and never cuts
     await sixHours(rig);
     const second = await rig.start('two', createMemoryDisk());
     await rig.clock.advance(30_000);

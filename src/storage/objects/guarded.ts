@@ -1,0 +1,101 @@
+// A bucket that is not waited for: what a reader cannot have soon fails with `unavailable`, and while the bucket is known to be
+// away everything but one trial every few seconds fails at once. The store below goes on trying by its own rules.
+
+import { asDomainError, DomainError } from '../../model/errors.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { ObjectStore } from './object-store.ts';
+
+/** How long a guarded store waits. */
+export interface GuardOptions {
+  /** For one answer to a read, ms; writes are waited for as long as the store below does. */
+  readonly waitMs: number;
+  /** Between two trials while the bucket is away, ms. */
+  readonly retryMs: number;
+}
+
+/** The store behind a guard of its own. */
+export function guardedStore(objects: ObjectStore, clock: Clock, options: GuardOptions): ObjectStore {
+  const guard = new Guard(clock, options);
+  return {
+    put: (key, bytes, signal) => guard.write(`put ${key}`, () => objects.put(key, bytes, signal)),
+    putOnce: (key, bytes) => guard.write(`put ${key}`, () => objects.putOnce(key, bytes)),
+    putStream: (key, chunks, bytes) => guard.write(`put ${key}`, () => objects.putStream(key, chunks, bytes)),
+    get: (key, signal) => guard.read(`get ${key}`, () => objects.get(key, signal)),
+    getRange: (key, offset, length, signal) =>
+      guard.read(`get ${key}`, () => objects.getRange(key, offset, length, signal)),
+    stat: (key) => guard.read(`stat ${key}`, () => objects.stat(key)),
+    list: (prefix) => guard.each(`list ${prefix}`, objects.list(prefix)),
+    folders: (prefix) => guard.each(`list ${prefix}`, objects.folders(prefix)),
+    remove: (key) => guard.write(`remove ${key}`, () => objects.remove(key)),
+  };
+}
+
+class Guard {
+  readonly #clock: Clock;
+  readonly #options: GuardOptions;
+  /** Why the bucket is away, and when the next trial may be made; undefined while it answers. */
+  #away: { readonly reason: string; trialAt: number } | undefined;
+
+  constructor(clock: Clock, options: GuardOptions) {
+    this.#clock = clock;
+    this.#options = options;
+  }
+
+  async write<T>(action: string, run: () => Promise<T>): Promise<T> {
+    this.#admit(action);
+    return this.#judged(run());
+  }
+
+  async read<T>(action: string, run: () => Promise<T>): Promise<T> {
+    this.#admit(action);
+    const { waitMs } = this.#options;
+    const work = this.#judged(run());
+    return new Promise<T>((resolve, reject) => {
+      const cancel = this.#clock.after(waitMs, () => {
+        const failure = new DomainError('unavailable', `cannot ${action}: no answer within ${waitMs} ms`);
+        this.#fail(failure);
+        reject(failure);
+      });
+      work.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  async *each<T>(action: string, items: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+    const iterator = items[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await this.read(action, () => iterator.next());
+        if (next.done) return;
+        yield next.value;
+      }
+    } finally {
+      // A listing that does not answer is not waited for at its end either.
+      iterator.return?.()?.catch(() => {});
+    }
+  }
+
+  #admit(action: string): void {
+    const away = this.#away;
+    if (away === undefined) return;
+    const now = this.#clock.monotonic();
+    if (now < away.trialAt)
+      throw new DomainError('unavailable', `cannot ${action}: the bucket is away (${away.reason})`);
+    away.trialAt = now + this.#options.retryMs;
+  }
+
+  async #judged<T>(work: Promise<T>): Promise<T> {
+    try {
+      const result = await work;
+      this.#away = undefined;
+      return result;
+    } catch (error) {
+      this.#fail(asDomainError(error));
+      throw error;
+    }
+  }
+
+  #fail(failure: DomainError): void {
+    if (failure.code !== 'unavailable') return;
+    this.#away = { reason: failure.message, trialAt: this.#clock.monotonic() + this.#options.retryMs };
+  }
+}
