@@ -1,5 +1,6 @@
 // The catalogue: every message between actors of different processes, as data. From it come the types of rpc.ts, the check
-// that an actor handles what it owns, and docs/subjects.md. Bodies are msgpack envelopes unless `body` says otherwise.
+// that an actor handles what it owns, and docs/subjects.md. Bodies are msgpack envelopes unless `body` says otherwise. A new field that
+// old readers may pass over keeps `version`; anything else raises it, and readers of both versions come first.
 
 import type { LabelRows } from '../codec/label-rows.ts';
 import type { Exemplar, MetricMetadata } from '../model/exemplar.ts';
@@ -32,8 +33,14 @@ export interface NameCount {
   readonly value: number;
 }
 
+/** What every request of a query may ask for. */
+export interface Consistency {
+  /** Wait until everything that was in the log when the request came is applied. */
+  readonly strong?: boolean;
+}
+
 /** What a series query asks of a shard: names of labels, values of one label, or whole label sets. */
-export interface SeriesQuery {
+export interface SeriesQuery extends Consistency {
   readonly tenant: string;
   readonly what: 'names' | 'values' | 'series';
   /** The label whose values are wanted; '' otherwise. */
@@ -56,20 +63,27 @@ export interface PartitionReport {
 /** Request and reply type of every kind; `never` as reply marks an event. */
 export interface Contract {
   'shard.query': {
-    request: { readonly tenant: string; readonly fragment: Uint8Array; readonly limits: FragmentLimits };
+    request: Consistency & {
+      readonly tenant: string;
+      readonly fragment: Uint8Array;
+      readonly limits: FragmentLimits;
+    };
     reply: Uint8Array;
   };
   'shard.series': {
     request: SeriesQuery;
-    /** Sorted, each once: names or values as texts, series as label sets. */
-    reply: { readonly texts: readonly string[] } | { readonly series: LabelRows };
+    /** Sorted, each once: names or values as texts, series as label sets; at the end what the answer lacks, if anything. */
+    reply:
+      | { readonly texts: readonly string[] }
+      | { readonly series: LabelRows }
+      | { readonly lacks: readonly string[] };
   };
   'shard.metadata': {
-    request: { readonly tenant: string; readonly metric: string; readonly limit: number };
+    request: Consistency & { readonly tenant: string; readonly metric: string; readonly limit: number };
     reply: { readonly entries: readonly { readonly metric: string; readonly metadata: MetricMetadata }[] };
   };
   'shard.exemplars': {
-    request: {
+    request: Consistency & {
       readonly tenant: string;
       readonly matcherSets: readonly (readonly Matcher[])[];
       readonly start: number;
@@ -109,7 +123,7 @@ export const CATALOGUE: { readonly [K in Kind]: MessageSpec } = {
     delivery: 'request-many',
     subject: '<prefix>.shard.<partition>.query',
     deadlineMs: 120_000,
-    body: 'request: envelope {tenant, fragment, limits}; frames: query replies (src/query/exec/step-batch-codec.ts)',
+    body: 'request: envelope {tenant, fragment, limits, strong?}; frames: query replies (src/query/exec/step-batch-codec.ts)',
     version: 1,
     purpose: 'Runs a fragment of a query plan over head and blocks of one partition.',
   },
@@ -118,7 +132,7 @@ export const CATALOGUE: { readonly [K in Kind]: MessageSpec } = {
     delivery: 'request-many',
     subject: '<prefix>.shard.<partition>.series',
     deadlineMs: 120_000,
-    body: 'envelopes: rows of label names, label values or label sets',
+    body: 'envelopes: rows of label names, label values or label sets; a last one with what is lacking',
     version: 1,
     purpose: 'Lists label names, values of a label, or series.',
   },

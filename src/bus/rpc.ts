@@ -1,6 +1,9 @@
 // Typed calls over the bus, from the catalogue: envelopes in and out, deadlines from the catalogue unless the caller knows better.
+// A message carries the version of its kind as `v`. Fields a reader does not know are passed over; a message of a newer version than
+// the reader's changed in a way that must not be passed over, and is answered with an error.
 
 import { decodeEnvelope, encodeEnvelope } from '../codec/envelope.ts';
+import { DomainError } from '../model/errors.ts';
 import type { Bus, RequestContext, Service } from './bus.ts';
 import { CATALOGUE, type Contract, type Kind } from './contract.ts';
 
@@ -29,7 +32,7 @@ export async function call<K extends Kind>(
   options: CallOptions = {},
 ): Promise<ReplyOf<K>> {
   return decodeEnvelope<ReplyOf<K>>(
-    await bus.request(subject, encodeEnvelope(message), requestOptions(kind, options)),
+    await bus.request(subject, encodeMessage(kind, message), requestOptions(kind, options)),
   );
 }
 
@@ -50,29 +53,31 @@ export function callManyOnEach<K extends Kind>(
   kind: K,
   message: RequestOf<K>,
 ): (subject: string, options?: CallOptions) => AsyncIterable<Uint8Array> {
-  const payload = encodeEnvelope(message);
+  const payload = encodeMessage(kind, message);
   return (subject, options = {}) => bus.requestMany(subject, payload, requestOptions(kind, options));
 }
 
 /** Sends an event. */
-export function emit<K extends Kind>(bus: Bus, subject: string, message: RequestOf<K>): void {
-  bus.publish(subject, encodeEnvelope(message));
+export function emit<K extends Kind>(bus: Bus, kind: K, subject: string, message: RequestOf<K>): void {
+  bus.publish(subject, encodeMessage(kind, message));
 }
 
 /** Serves a kind with one reply. */
 export function serve<K extends Kind>(
   service: Service,
+  kind: K,
   subject: string,
   handler: (message: RequestOf<K>, context: RequestContext) => Promise<ReplyOf<K>>,
 ): Promise<void> {
   return service.serve(subject, async (payload, context) =>
-    encodeEnvelope(await handler(decodeEnvelope<RequestOf<K>>(payload), context)),
+    encodeEnvelope(await handler(decodeMessage(kind, payload), context)),
   );
 }
 
 /** Serves a kind with a stream of byte frames. */
 export function serveMany<K extends Kind>(
   service: Service,
+  kind: K,
   subject: string,
   handler: (
     message: RequestOf<K>,
@@ -81,6 +86,23 @@ export function serveMany<K extends Kind>(
   ) => Promise<void>,
 ): Promise<void> {
   return service.serveMany(subject, (payload, send, context) =>
-    handler(decodeEnvelope<RequestOf<K>>(payload), send, context),
+    handler(decodeMessage(kind, payload), send, context),
   );
+}
+
+/** A request or event as bytes, with the version of its kind. */
+export function encodeMessage<K extends Kind>(kind: K, message: RequestOf<K>): Uint8Array {
+  return encodeEnvelope({ v: CATALOGUE[kind].version, ...message });
+}
+
+/** A request or event from bytes. Errors: `corrupt`, `unavailable` for a version newer than ours (another process may know it). */
+export function decodeMessage<K extends Kind>(kind: K, payload: Uint8Array): RequestOf<K> {
+  const message = decodeEnvelope<RequestOf<K> & { readonly v?: number }>(payload);
+  const known = CATALOGUE[kind].version;
+  if (typeof message?.v === 'number' && message.v > known)
+    throw new DomainError(
+      'unavailable',
+      `cannot answer ${kind} of version ${message.v}: this process knows versions up to ${known}`,
+    );
+  return message;
 }

@@ -6,9 +6,11 @@ import { CATALOGUE, type Kind } from '../../bus/contract.ts';
 import { callManyOnEach, type RequestOf } from '../../bus/rpc.ts';
 import { shardSubject } from '../../bus/subjects.ts';
 import { asDomainError, DomainError } from '../../model/errors.ts';
+import { lackText } from '../../model/partial.ts';
 import { type Clock, sleep } from '../../platform/clock.ts';
 
 const RETRY_MS = 50;
+const ALWAYS = { start: Number.NEGATIVE_INFINITY, end: Number.POSITIVE_INFINITY };
 
 /** What a fan-out needs of the world and of the configuration. */
 export interface FanoutSettings {
@@ -27,11 +29,6 @@ export interface FanoutReader<T> {
   readonly frame: (frame: Uint8Array) => T;
   /** A partition is missing; `text` names it. */
   readonly missing: (text: string) => T;
-}
-
-/** The sentence that names a missing partition, in warnings and errors. */
-export function missingText(partition: number, reason: string): string {
-  return `partial response: partition ${partition} is missing: ${reason}`;
 }
 
 /**
@@ -83,7 +80,7 @@ export async function* fanOut<K extends Kind, T>(
         if (item.kind === 'end') break;
         if (item.kind === 'frame') yield read.frame(item.frame);
         else {
-          const text = missingText(partition, item.error.message);
+          const text = lackText(partition, { ...ALWAYS, reason: item.error.message });
           if (!settings.partialResponse) throw new DomainError('unavailable', text);
           yield read.missing(text);
           break;

@@ -7,11 +7,12 @@ import { unpackLabelRows } from '../../codec/label-rows.ts';
 import { asDomainError, DomainError } from '../../model/errors.ts';
 import { compareLabels, type Labels } from '../../model/labels.ts';
 import { mergeSorted } from '../../model/merge-sorted.ts';
+import { isLack } from '../../model/partial.ts';
 import { compareText } from '../../model/text.ts';
 import { linkedController } from '../../platform/abort.ts';
 import type { ActorContext } from '../actor.ts';
 import { fanOut, retryLost } from './fanout.ts';
-import { PARTIAL_PREFIX } from './fragments.ts';
+import { refuseLacks } from './fragments.ts';
 import type { Asked, QuerierMessages, QueryAnswer, QueryRequest, Rows } from './messages.ts';
 import { engineOf, type QuerierState } from './state.ts';
 
@@ -23,11 +24,7 @@ export async function onQuery(
   message: QueryRequest,
   context: Context,
 ): Promise<QueryAnswer> {
-  const engine = engineOf(
-    state,
-    message.tenant,
-    message.partialResponse ?? state.config.query.partial_response,
-  );
+  const engine = engineOf(state, message);
   const timeoutMs = Math.min(message.timeoutMs ?? state.config.query.timeout, state.config.query.timeout);
   const life = linkedController(message.signal);
   let timedOut: DomainError | undefined;
@@ -55,7 +52,7 @@ export async function onQuery(
       const evaluatedMs = context.clock.monotonic() - began;
       state.metrics.seconds.observe(evaluatedMs / 1000, { kind: instant ? 'instant' : 'range' });
       state.metrics.samples.add(result.statistics.samplesRead);
-      const partial = result.annotations.some((note) => note.text.startsWith(PARTIAL_PREFIX));
+      const partial = result.annotations.some((note) => isLack(note.text));
       if (partial) state.metrics.partial.add();
       return { result, partial, queuedMs: began - asked, evaluatedMs };
     });
@@ -79,7 +76,7 @@ export async function onSeries(
   const series: Labels[][] = [];
   const heard = await gather(state, 'shard.series', 'series', request, message, (reply) => {
     if ('series' in reply) series.push(unpackLabelRows(reply.series));
-    else texts.push([...reply.texts]);
+    else if ('texts' in reply) texts.push([...reply.texts]);
   });
   const rows =
     what === 'series' ? mergeSorted(series, compareLabels) : mergeSorted<string>(texts, compareText);
@@ -185,10 +182,16 @@ async function gather<K extends Kind>(
   const { replies, warnings } = await retryLost(settings, asked.signal, async () => {
     const heard: { replies: ReplyOf<K>[]; warnings: string[] } = { replies: [], warnings: [] };
     const read = {
-      frame: (frame: Uint8Array) => heard.replies.push(decodeEnvelope<ReplyOf<K>>(frame)),
-      missing: (text: string) => heard.warnings.push(text),
+      frame: (frame: Uint8Array): void => {
+        const reply = decodeEnvelope<ReplyOf<K> & { readonly lacks?: readonly string[] }>(frame);
+        if (reply.lacks === undefined) heard.replies.push(reply);
+        else heard.warnings.push(...reply.lacks);
+      },
+      missing: (text: string): void => void heard.warnings.push(text),
     };
-    for await (const _ of fanOut(settings, { kind, verb, message: request }, asked.signal, read));
+    const message = asked.strong ? { ...request, strong: true } : request;
+    for await (const _ of fanOut(settings, { kind, verb, message }, asked.signal, read));
+    if (!settings.partialResponse) refuseLacks(heard.warnings);
     return heard;
   });
   for (const reply of replies) each(reply);

@@ -2,7 +2,7 @@
 
 import type { Context } from 'hono';
 import { errorJson, noteTexts, successJson } from '../../codec/prom-json.ts';
-import { asDomainError, type ErrorCode } from '../../model/errors.ts';
+import { asDomainError, DomainError, type ErrorCode } from '../../model/errors.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Config } from '../../platform/config.ts';
 import type { ActorRef } from '../runtime.ts';
@@ -73,6 +73,7 @@ export async function answerCall(
       tenant: tenantOf((name) => request.headers.get(name)),
       signal: request.signal,
       ...(partial === null ? {} : { partialResponse: partial === 'true' || partial === '1' }),
+      ...consistencyOf(request.headers.get('x-read-consistency') ?? ''),
     };
     return await answer({ ...form, asked, request, http });
   } catch (error) {
@@ -81,6 +82,15 @@ export async function answerCall(
     const retry = code === 'unavailable' || code === 'full';
     return respond(request, [errorJson(errorType, message)], status, retry ? { 'retry-after': '5' } : {});
   }
+}
+
+function consistencyOf(text: string): { strong?: boolean } {
+  if (text === '' || text === 'bounded') return {};
+  if (text === 'strong') return { strong: true };
+  throw new DomainError(
+    'bad_data',
+    `X-Read-Consistency is "${text.slice(0, 50)}": allowed are strong and bounded`,
+  );
 }
 
 /** A successful answer with data that is not large. */

@@ -12,6 +12,8 @@ export interface Asked {
   readonly signal: AbortSignal;
   /** Overrides the configured default of partial_response. */
   readonly partialResponse?: boolean;
+  /** Wait until every shard has applied what was in its log before the question. */
+  readonly strong?: boolean;
 }
 
 /** An instant or range query; stepMs 0 = instant at startMs. */

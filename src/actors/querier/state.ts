@@ -9,7 +9,7 @@ import { announceService } from '../service.ts';
 import type { FanoutSettings } from './fanout.ts';
 import { fragmentRunner } from './fragments.ts';
 import { Gate } from './gate.ts';
-import type { QuerierMessages } from './messages.ts';
+import type { Asked, QuerierMessages } from './messages.ts';
 
 const ENGINES_MAX = 1000;
 
@@ -18,7 +18,7 @@ export interface QuerierState {
   readonly config: Config;
   readonly fanout: FanoutSettings;
   readonly gate: Gate;
-  /** Engines by tenant and partial-response mode, least recently used first. */
+  /** Engines by tenant, partial-response mode and consistency, least recently used first. */
   readonly engines: Map<string, Engine>;
   readonly metrics: QuerierMetrics;
   /** Shows the querier to `nats micro ls`. */
@@ -67,8 +67,13 @@ export async function openQuerier(
 }
 
 /** The engine of a tenant; made on first use, the least recently used one is dropped beyond a bound. */
-export function engineOf(state: QuerierState, tenant: string, partialResponse: boolean): Engine {
-  const key = `${partialResponse ? 'partial' : 'whole'}/${tenant}`;
+export function engineOf(
+  state: QuerierState,
+  asked: Pick<Asked, 'tenant' | 'partialResponse' | 'strong'>,
+): Engine {
+  const { tenant, strong = false } = asked;
+  const partialResponse = asked.partialResponse ?? state.fanout.partialResponse;
+  const key = `${partialResponse ? 'partial' : 'whole'}/${strong ? 'strong' : 'bounded'}/${tenant}`;
   const found = state.engines.get(key);
   if (found) {
     state.engines.delete(key);
@@ -85,7 +90,7 @@ export function engineOf(state: QuerierState, tenant: string, partialResponse: b
       memoryBytesMax: query.memory_bytes_max,
     },
     clock: state.fanout.clock,
-    fragments: fragmentRunner({ ...state.fanout, partialResponse }, tenant),
+    fragments: fragmentRunner({ ...state.fanout, partialResponse, strong, tenant }),
   });
   state.engines.set(key, engine);
   if (state.engines.size > ENGINES_MAX) state.engines.delete(state.engines.keys().next().value as string);

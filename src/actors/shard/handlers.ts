@@ -208,8 +208,9 @@ async function report(state: ShardState, context: ShardContext): Promise<void> {
   const message = { partition, applied, tenants };
   const reported = JSON.stringify(message);
   if (isOwner(state) && (reported !== told.reported || now - told.reportedAt >= ANNOUNCE_MS)) {
-    emit<'partition.report'>(
+    emit(
       context.bus,
+      'partition.report',
       partitionEventSubject(context.cluster.prefix, partition, 'report'),
       message,
     );

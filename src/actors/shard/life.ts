@@ -125,6 +125,7 @@ async function replay(state: ShardState, last: number, context: ShardContext): P
 // trimmed under it, starts over (onTick): blocks have what it missed.
 function stall(state: ShardState, failure: DomainError, context: ShardContext): void {
   state.stalled = failure;
+  for (const waiter of state.waiters) waiter.settle(false);
   state.damage.push(
     `log of partition ${state.partition} cannot be read after message ${state.applied}: ${failure.message}`,
   );
@@ -147,6 +148,7 @@ async function follow(state: ShardState, context: ShardContext, onApplied: () =>
 /** Stops answering, saves the head so that the next start need not replay, gives the lease up. */
 export async function closeShard(state: ShardState, context: ShardContext): Promise<void> {
   state.unwatch();
+  for (const waiter of state.waiters) waiter.settle(false);
   await state.service?.stop();
   await state.following;
   try {

@@ -7,9 +7,12 @@ import { compareText } from '../../model/text.ts';
 import { HeadSelection } from './source.ts';
 import type { TenantStore } from './tenant-store.ts';
 
+/** What rows are listed from. */
+export type RowSource = Pick<TenantStore, 'head' | 'blocks' | 'matchers'>;
+
 /** Label names or values of a label, in UTF-8 order, each once. */
 export async function listTexts(
-  store: TenantStore,
+  store: RowSource,
   query: SeriesQuery,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
@@ -32,7 +35,7 @@ export async function listTexts(
 
 /** Label sets of series that one of the matcher sets accepts, in label order, each once. */
 export async function listSeries(
-  store: TenantStore,
+  store: RowSource,
   query: SeriesQuery,
   signal: AbortSignal,
 ): Promise<readonly Labels[]> {

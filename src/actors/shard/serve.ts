@@ -1,48 +1,60 @@
 // The bus edge of a shard: which requests it answers, and how answers become frames.
 
 import type { RequestContext, Service } from '../../bus/bus.ts';
+import type { Kind } from '../../bus/contract.ts';
 import { type RequestOf, serve, serveMany } from '../../bus/rpc.ts';
 import { replicaSubject, shardSubject } from '../../bus/subjects.ts';
 import { encodeEnvelope } from '../../codec/envelope.ts';
 import { packLabelRows } from '../../codec/label-rows.ts';
+import { DomainError } from '../../model/errors.ts';
 import { QueryBudget } from '../../query/budget.ts';
 import { runFragment } from '../../query/engine.ts';
 import { encodeReply } from '../../query/exec/step-batch-codec.ts';
-import type { SeriesSource } from '../../query/source.ts';
+import { BlockSet } from '../../storage/block/block-set.ts';
 import { announceService } from '../service.ts';
-import { listSeries, listTexts } from './rows.ts';
-import type { ShardContext, ShardState } from './state.ts';
+import { honestSource, Lacks, noteUnknown, noteUnreadable } from './honest-source.ts';
+import { listSeries, listTexts, type RowSource } from './rows.ts';
+import type { ShardContext, ShardState, Waiter } from './state.ts';
 import type { TenantStore } from './tenant-store.ts';
 
 type Send = (frame: Uint8Array) => Promise<void>;
 
 const ROWS_PER_FRAME = 1000;
-const NOTHING: SeriesSource = {
-  async *select() {},
-};
 
-/** Registers the shard's endpoints; from now on it is asked. */
+type Answer<K extends Kind> = (message: RequestOf<K>, send: Send, request: RequestContext) => Promise<void>;
+
+/**
+ * Registers the shard's endpoints; from now on it is asked. Each stands under the partition's subject, which the ready replicas share,
+ * and under this replica's own.
+ */
 export async function serveShard(state: ShardState, context: ShardContext): Promise<Service> {
-  const { prefix } = context.cluster;
   const service = await announceService(context, 'shard', 'Head and blocks of one partition', {
     partition: String(state.partition),
   });
-  const subject = (verb: string): string => shardSubject(prefix, state.partition, verb);
-  const reading = <T>(work: () => Promise<T>): Promise<T> => withReadHold(state, work);
-  await serveMany<'shard.query'>(service, subject('query'), (message, send, request) =>
-    reading(() => answerQuery(state, message, send, request, context)),
+  const { prefix } = context.cluster;
+  const replica = (verb: string): string =>
+    replicaSubject(prefix, state.partition, context.identity.id, verb);
+  const answer = async <K extends Kind>(kind: K, verb: string, run: Answer<K>): Promise<void> => {
+    for (const subject of [shardSubject(prefix, state.partition, verb), replica(verb)])
+      await serveMany(service, kind, subject, async (message, send, request) => {
+        if ('strong' in message && message.strong) await caughtUp(state, request.signal);
+        await withReadHold(state, () => run(message, send, request));
+      });
+  };
+  await answer('shard.query', 'query', (message, send, request) =>
+    answerQuery(state, message, send, request, context),
   );
-  await serveMany<'shard.series'>(service, subject('series'), (message, send, request) =>
-    reading(() => answerSeries(state, message, send, request)),
+  await answer('shard.series', 'series', (message, send, request) =>
+    answerSeries(state, message, send, request),
   );
-  await serveMany<'shard.metadata'>(service, subject('metadata'), (message, send) =>
+  await answer('shard.metadata', 'metadata', (message, send) =>
     send(
       encodeEnvelope({
         entries: storeOf(state, message.tenant)?.metadata(message.metric, message.limit) ?? [],
       }),
     ),
   );
-  await serveMany<'shard.exemplars'>(service, subject('exemplars'), (message, send) =>
+  await answer('shard.exemplars', 'exemplars', (message, send) =>
     send(
       encodeEnvelope({
         series:
@@ -50,13 +62,11 @@ export async function serveShard(state: ShardState, context: ShardContext): Prom
       }),
     ),
   );
-  await serveMany<'shard.statistics'>(service, subject('statistics'), (message, send) =>
+  await answer('shard.statistics', 'statistics', (message, send) =>
     send(encodeEnvelope(storeOf(state, message.tenant)?.statistics(message.limit) ?? EMPTY_STATISTICS)),
   );
-  await serve<'replica.handover'>(
-    service,
-    replicaSubject(prefix, state.partition, context.identity.id, 'handover'),
-    (message) => context.ask('handover', message),
+  await serve(service, 'replica.handover', replica('handover'), (message) =>
+    context.ask('handover', message),
   );
   return service;
 }
@@ -94,15 +104,13 @@ async function answerQuery(
   context: ShardContext,
 ): Promise<void> {
   const budget = new QueryBudget(message.limits, request.signal, context.clock);
-  const source = storeOf(state, message.tenant)?.source() ?? NOTHING;
+  const lacks = new Lacks();
+  const source = honestSource(state, message.tenant, lacks);
   for await (const reply of runFragment(message.fragment, source, budget)) await send(encodeReply(reply));
-  if (state.damage.length > 0)
-    await send(
-      encodeReply({
-        kind: 'notes',
-        notes: state.damage.map((text) => ({ level: 'warning', text: `log damage: ${text}` })),
-      }),
-    );
+  const warnings = [...lacks.texts(state.partition), ...state.damage.map((text) => `log damage: ${text}`)];
+  if (warnings.length === 0) return;
+  const notes = warnings.map((text) => ({ level: 'warning' as const, text }));
+  await send(encodeReply({ kind: 'notes', notes }));
 }
 
 async function answerSeries(
@@ -112,14 +120,65 @@ async function answerSeries(
   request: RequestContext,
 ): Promise<void> {
   const store = storeOf(state, message.tenant);
-  if (!store) return;
+  const lacks = new Lacks();
+  noteUnknown(state, store, message, lacks);
+  if (store) await sendRows(store, message, send, request.signal, lacks);
+  const texts = lacks.texts(state.partition);
+  if (texts.length > 0) await send(encodeEnvelope({ lacks: texts }));
+}
+
+async function sendRows(
+  store: TenantStore,
+  message: RequestOf<'shard.series'>,
+  send: Send,
+  signal: AbortSignal,
+  lacks: Lacks,
+): Promise<void> {
+  const { head, matchers } = store;
+  const readable = <T>(list: (source: RowSource) => Promise<readonly T[]>): Promise<readonly T[]> =>
+    list(store).catch((error) => {
+      noteUnreadable(store, message, error, lacks);
+      return list({ head, matchers, blocks: new BlockSet() });
+    });
   if (message.what === 'series') {
-    const rows = await listSeries(store, message, request.signal);
+    const rows = await readable((source) => listSeries(source, message, signal));
     for (let at = 0; at < rows.length; at += ROWS_PER_FRAME)
       await send(encodeEnvelope({ series: packLabelRows(rows.slice(at, at + ROWS_PER_FRAME)) }));
   } else {
-    const texts = await listTexts(store, message, request.signal);
+    const texts = await readable((source) => listTexts(source, message, signal));
     for (let at = 0; at < texts.length; at += ROWS_PER_FRAME)
       await send(encodeEnvelope({ texts: texts.slice(at, at + ROWS_PER_FRAME) }));
   }
+}
+
+/** Resolves when everything that is in the log now is applied. Errors: `unavailable` when it will not be, the signal's reason. */
+async function caughtUp(state: ShardState, signal: AbortSignal): Promise<void> {
+  const { last } = await state.log.bounds();
+  if (state.applied >= last) return;
+  const failure = (): DomainError =>
+    new DomainError(
+      'unavailable',
+      `partition ${state.partition} cannot be read consistently: message ${state.applied} of ${last} is applied, and ${state.stalled?.message ?? 'it stops'}`,
+    );
+  if (state.stalled !== undefined) throw failure();
+  await new Promise<void>((resolve, reject) => {
+    const leave = (): void => {
+      state.waiters.delete(waiter);
+      signal.removeEventListener('abort', onAbort);
+    };
+    const onAbort = (): void => {
+      leave();
+      reject(signal.reason);
+    };
+    const waiter: Waiter = {
+      sequence: last,
+      settle: (isApplied) => {
+        leave();
+        if (isApplied) resolve();
+        else reject(failure());
+      },
+    };
+    state.waiters.add(waiter);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
 }

@@ -30,7 +30,8 @@ export type ShardContext = ActorContext<ShardMessages>;
 /** Somebody who waits until message `sequence` is applied. */
 export interface Waiter {
   readonly sequence: number;
-  readonly resolve: () => void;
+  /** Told once: that the message is applied, or that it will not be. */
+  readonly settle: (isApplied: boolean) => void;
 }
 
 /** What a shard holds. */

@@ -118,6 +118,11 @@ export class TenantStore {
     return headAndBlocks(this.head, this.blocks, this.matchers);
   }
 
+  /** As source(), without blocks. */
+  headSource(): SeriesSource {
+    return headAndBlocks(this.head, new BlockSet(), this.matchers);
+  }
+
   /** Metadata of one metric, or of all with ''. */
   metadata(metric: string, limit: number): { readonly metric: string; readonly metadata: MetricMetadata }[] {
     return this.head.metadata.list(metric, limit);

@@ -83,15 +83,13 @@ export async function openShardRig(): Promise<ShardRig> {
     tableBytesMax: 1 << 20,
     headerBytesMax: 1 << 20,
   });
+  const fanout = { bus, clock, prefix: 'skein', partitions: 1, ownerWaitMs: 1000 };
   const engine = createEngine({
     lookbackMs: 300_000,
     defaultStepMs: 60_000,
     limits: { samplesMax: 1e9, seriesMax: 1e6, memoryBytesMax: 1 << 30 },
     clock,
-    fragments: fragmentRunner(
-      { bus, clock, prefix: 'skein', partitions: 1, ownerWaitMs: 1000, partialResponse: false },
-      TENANT,
-    ),
+    fragments: fragmentRunner({ ...fanout, partialResponse: false, strong: false, tenant: TENANT }),
   });
 
   return {
