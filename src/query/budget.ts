@@ -2,6 +2,7 @@
 // error that names the limit. Cancellation and the deadline travel with it.
 
 import { DomainError } from '../model/errors.ts';
+import type { Pause } from '../model/pause.ts';
 import type { Clock } from '../platform/clock.ts';
 
 /** How long a query computes before it lets other work of the process run, ms. */
@@ -26,6 +27,8 @@ export class QueryBudget {
   seriesSeen = 0;
   bytesNow = 0;
   bytesPeak = 0;
+  /** breathe() to hand on to work that does not know of budgets. */
+  readonly pause: Pause = () => this.breathe();
   #samplesNow = 0;
   readonly #clock: Clock | undefined;
   #sliceStart: number;
@@ -68,11 +71,14 @@ export class QueryBudget {
   holdSamples(count: number): void {
     this.#samplesNow += count;
     if (this.#samplesNow > this.samplesPeak) this.samplesPeak = this.#samplesNow;
-    if (this.#samplesNow > this.limits.samplesMax)
-      throw new DomainError(
-        'execution',
-        'query processing would load too many samples into memory in query execution',
-      );
+    this.checkSamples(this.#samplesNow);
+  }
+
+  /** Refuses `count` samples at once when no query may hold so many; call it before room for them is made. */
+  checkSamples(count: number): void {
+    if (count <= this.limits.samplesMax) return;
+    const text = 'query processing would load too many samples into memory in query execution';
+    throw new DomainError('execution', text);
   }
 
   /** Gives samples back. */

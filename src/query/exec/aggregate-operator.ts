@@ -33,7 +33,7 @@ export async function* runAggregate(
     invariant(node.input.kind === 'remote', 'a merging aggregation has a remote input');
     for await (const state of streamPartials(node.input, grid, context)) aggregation.addPartial(state);
   } else await feed(aggregation, node, grid, context);
-  yield aggregation.finish(context.annotations);
+  yield await aggregation.finish(context.annotations, context.budget.pause);
 }
 
 /** The mergeable state of a partial aggregation, as its bytes. */

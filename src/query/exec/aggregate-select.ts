@@ -9,6 +9,7 @@ import type { Hasher } from '../../codec/hash.ts';
 import type { Annotations } from '../../model/annotations.ts';
 import { DomainError, invariant } from '../../model/errors.ts';
 import { compareLabels, type Labels } from '../../model/labels.ts';
+import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { StepBatch } from '../source.ts';
 import {
   type Aggregation,
@@ -173,26 +174,28 @@ export class Selection implements Aggregation {
     rows[base + hole] = row;
   }
 
-  encodePartial(): Uint8Array {
-    return encodeSeries(OPERATOR_NUMBERS[this.#op], this.#result());
+  async encodePartial(pause: Pause): Promise<Uint8Array> {
+    return encodeSeries(OPERATOR_NUMBERS[this.#op], await this.#result(pause));
   }
 
   addPartial(bytes: Uint8Array): void {
     decodeSeries(OPERATOR_NUMBERS[this.#op], bytes, this.#steps, (batch) => this.add(batch));
   }
 
-  finish(_annotations: Annotations): StepBatch {
-    return this.#result();
+  async finish(_annotations: Annotations, pause: Pause): Promise<StepBatch> {
+    return this.#result(pause);
   }
 
-  #result(): StepBatch {
+  async #result(pause: Pause): Promise<StepBatch> {
     const steps = this.#steps;
     const rows = this.#groups.flatMap((heaps) => this.#selectedRows(heaps));
     const values = new Float64Array(rows.length * steps);
     const present = new Uint8Array(rows.length * steps);
     const places = new Map(rows.map((row, place) => [row, place]));
     for (const heaps of this.#groups) {
+      const atOnce = rowsBetweenPauses(heaps.capacity);
       for (let i = 0; i < steps; i++) {
+        if (i % atOnce === 0) await pause();
         const base = i * heaps.capacity;
         for (let n = 0; n < heaps.counts[i]!; n++) {
           const cell = places.get(heaps.rows[base + n]!)! * steps + i;
@@ -261,7 +264,7 @@ export class LimitRatio implements Aggregation {
     }
   }
 
-  encodePartial(): Uint8Array {
+  async encodePartial(_pause: Pause): Promise<Uint8Array> {
     return encodeSeries(OPERATOR_NUMBERS.limit_ratio, this.#rows.take());
   }
 
@@ -270,7 +273,7 @@ export class LimitRatio implements Aggregation {
     decodeSeries(OPERATOR_NUMBERS.limit_ratio, bytes, steps, (batch) => this.add(batch));
   }
 
-  finish(annotations: Annotations): StepBatch {
+  async finish(annotations: Annotations, _pause: Pause): Promise<StepBatch> {
     const { min, max } = parameterRange(this.#ratios);
     const { where } = this.#spec;
     const text = 'ratio value should be between -1 and 1, got';

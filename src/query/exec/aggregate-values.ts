@@ -5,6 +5,7 @@ import { formatFloat } from '../../codec/float-text.ts';
 import type { Annotations } from '../../model/annotations.ts';
 import { DomainError, InvariantError, invariant } from '../../model/errors.ts';
 import { type Labels, labelsKey, labelsWith } from '../../model/labels.ts';
+import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { RowCells } from '../kernels/group-columns.ts';
 import { quantileOf } from '../kernels/quantile.ts';
 import { goQuote } from '../parse/go-text.ts';
@@ -48,7 +49,7 @@ export class Quantile implements Aggregation {
     }
   }
 
-  encodePartial(): Uint8Array {
+  async encodePartial(_pause: Pause): Promise<Uint8Array> {
     throw new InvariantError('quantile does not distribute');
   }
 
@@ -56,13 +57,15 @@ export class Quantile implements Aggregation {
     throw new InvariantError('quantile does not distribute');
   }
 
-  finish(annotations: Annotations): StepBatch {
+  async finish(annotations: Annotations, pause: Pause): Promise<StepBatch> {
     this.#warn(annotations);
     const rows = new RowList(this.#steps, new StateMemory(undefined));
     const scratch = new Float64Array(this.#groups.reduce((most, group) => Math.max(most, group.length), 0));
     for (const [group, series] of this.#groups.entries()) {
       const target = rows.open(this.#table.labels[group]!) * this.#steps;
+      const atOnce = rowsBetweenPauses(series.length);
       for (let i = 0; i < this.#steps; i++) {
+        if (i % atOnce === 0) await pause();
         const count = gather(series, i, scratch);
         if (count === 0) continue;
         rows.values[target + i] = quantileOf(this.#wanted[i]!, scratch, count);
@@ -166,7 +169,7 @@ export class CountValues implements Aggregation {
     this.#rows.present[cell] = 1;
   }
 
-  encodePartial(): Uint8Array {
+  async encodePartial(_pause: Pause): Promise<Uint8Array> {
     return encodeSeries(OPERATOR_NUMBERS.count_values, this.#rows.take());
   }
 
@@ -178,7 +181,7 @@ export class CountValues implements Aggregation {
     });
   }
 
-  finish(_annotations: Annotations): StepBatch {
+  async finish(_annotations: Annotations, _pause: Pause): Promise<StepBatch> {
     return this.#rows.take();
   }
 }

@@ -3,6 +3,7 @@
 import type { Annotations } from '../../model/annotations.ts';
 import { invariant } from '../../model/errors.ts';
 import { type Labels, labelsKey } from '../../model/labels.ts';
+import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import {
   countKernel,
   groupKernel,
@@ -96,7 +97,8 @@ class ColumnAggregation implements Aggregation {
     }
   }
 
-  encodePartial(): Uint8Array {
+  async encodePartial(pause: Pause): Promise<Uint8Array> {
+    await pause();
     const bytes = encodeGroups(this.#shape, this.#table.labels, this.#state);
     this.#memory.release();
     return bytes;
@@ -128,14 +130,16 @@ class ColumnAggregation implements Aggregation {
     growGroups(this.#state, wanted);
   }
 
-  finish(_annotations: Annotations): StepBatch {
+  async finish(_annotations: Annotations, pause: Pause): Promise<StepBatch> {
     const { steps, seen } = this.#state;
     const kept: number[] = [];
     for (let group = 0; group < this.#table.labels.length; group++)
       if (seen.subarray(group * steps, (group + 1) * steps).includes(1)) kept.push(group);
     const values = new Float64Array(kept.length * steps);
     const present = new Uint8Array(kept.length * steps);
+    const atOnce = rowsBetweenPauses(steps);
     for (let i = 0; i < kept.length; i++) {
+      if (i % atOnce === 0) await pause();
       const base = kept[i]! * steps;
       present.set(seen.subarray(base, base + steps), i * steps);
       this.#kernel.finish(this.#state, base, values.subarray(i * steps, (i + 1) * steps));

@@ -5,6 +5,7 @@ import { formatGeneral } from '../../codec/float-text.ts';
 import type { Hasher } from '../../codec/hash.ts';
 import type { Annotations } from '../../model/annotations.ts';
 import { DomainError } from '../../model/errors.ts';
+import type { Pause } from '../../model/pause.ts';
 import type { QueryBudget } from '../budget.ts';
 import type { AggregateOperator } from '../parse/ast.ts';
 import type { StepBatch } from '../source.ts';
@@ -31,14 +32,14 @@ export interface Aggregation {
   /** Adds the series of a batch, which now belongs to the aggregation. */
   add(batch: StepBatch): void;
   /** The state so far as bytes for addPartial() of an equal aggregation elsewhere. Only where distributes(op) says so. */
-  encodePartial(): Uint8Array;
+  encodePartial(pause: Pause): Promise<Uint8Array>;
   /** Adds a state from elsewhere; `corrupt` when the bytes are not one of this operator and grid. */
   addPartial(bytes: Uint8Array): void;
   /**
    * The result: one series per group, or the selected series. With one step, rows stand in the order of the answer: group
    * after group, topk and bottomk best first. The aggregation is used up.
    */
-  finish(annotations: Annotations): StepBatch;
+  finish(annotations: Annotations, pause: Pause): Promise<StepBatch>;
 }
 
 /** Accounts for state memory; forgets it all at once. */

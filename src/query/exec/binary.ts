@@ -4,6 +4,7 @@
 import type { Annotations } from '../../model/annotations.ts';
 import { InvariantError, invariant } from '../../model/errors.ts';
 import { type Labels, labelsKey } from '../../model/labels.ts';
+import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import {
   combineNumbers,
   combineRows,
@@ -20,12 +21,14 @@ import { intersectVectors, subtractVectors, uniteVectors } from './set-operation
 import { dropNames, emptyBatch, rowHasSteps, takeRows } from './step-batch.ts';
 import {
   dropsMetricName,
+  type Matched,
   matchSignatures,
   type PairOperation,
   resultLabels,
-  type Signatures,
   uniqueRows,
 } from './vector-match.ts';
+
+const ROWS_AT_ONCE = rowsBetweenPauses(0);
 
 /** A binary operation of two vectors. */
 export interface VectorOperation {
@@ -36,32 +39,39 @@ export interface VectorOperation {
   readonly where?: string;
 }
 
+/** Where notes of an operation go, and how it gives way to others. */
+export interface BinaryContext {
+  readonly annotations: Annotations;
+  readonly pause: Pause;
+}
+
 /** Combines two vectors over the same steps; takes both over. `execution` errors for series that match more than once. */
-export function binaryVectors(
+export async function binaryVectors(
   operation: VectorOperation,
   left: StepBatch,
   right: StepBatch,
-  annotations: Annotations,
-): StepBatch {
+  { annotations, pause }: BinaryContext,
+): Promise<StepBatch> {
   const { op, matching } = operation;
   invariant(matching !== undefined, 'a binary operation of two vectors has a matching');
   invariant(left.steps === right.steps, `operands of ${left.steps} and ${right.steps} steps`);
-  const signatures = matchSignatures(matching, left.labels, right.labels);
+  const signatures = await matchSignatures(matching, left.labels, right.labels, pause);
   switch (op) {
     case 'and':
-      return intersectVectors(left, right, signatures);
+      return intersectVectors({ left, right, signatures }, pause);
     case 'or':
-      return uniteVectors(left, right, signatures);
+      return uniteVectors({ left, right, signatures }, pause);
     case 'unless':
-      return subtractVectors(left, right, signatures);
+      return subtractVectors({ left, right, signatures }, pause);
     case '</':
     case '>/':
-      if (meet(left, right, signatures)) noteFloats(op, operation.where, annotations);
+      if (await meet({ left, right, signatures }, pause)) noteFloats(op, operation.where, annotations);
       return emptyBatch(left.steps);
     default: {
       const paired = { op, returnBool: operation.returnBool, matching };
       const result =
-        matchRows(paired, left, right, signatures) ?? matchByStep(paired, left, right, signatures);
+        (await matchRows(paired, { left, right, signatures }, pause)) ??
+        (await matchByStep(paired, { left, right, signatures }, pause));
       return isComparison(op) && !operation.returnBool ? withoutEmptyRows(result) : result;
     }
   }
@@ -74,12 +84,11 @@ function withoutEmptyRows(batch: StepBatch): StepBatch {
 }
 
 // Row by row; undefined where series share a match group or result labels, so that steps have to be looked at one by one.
-function matchRows(
+async function matchRows(
   operation: PairOperation,
-  left: StepBatch,
-  right: StepBatch,
-  signatures: Signatures,
-): StepBatch | undefined {
+  { left, right, signatures }: Matched,
+  pause: Pause,
+): Promise<StepBatch | undefined> {
   const { matching } = operation;
   if (matching.fillLeft !== undefined || matching.fillRight !== undefined) return undefined;
   const swapped = matching.card === 'one-to-many';
@@ -93,6 +102,7 @@ function matchRows(
   const labels: Labels[] = [];
   const keys = new Set<string>();
   for (let row = 0; row < manySignatures.length; row++) {
+    if (row % ROWS_AT_ONCE === 0) await pause();
     const partner = ones[manySignatures[row]!]!;
     if (partner < 0) continue;
     const result = resultLabels(
@@ -108,7 +118,7 @@ function matchRows(
   if (keys.size < labels.length) return undefined;
   const oneRows = manyRows.map((row) => ones[manySignatures[row]!]!);
   const [leftRows, rightRows] = swapped ? [oneRows, manyRows] : [manyRows, oneRows];
-  return combinePairs(operation, { left, right, leftRows, rightRows, labels });
+  return combinePairs(operation, { left, right, leftRows, rightRows, labels }, pause);
 }
 
 interface Pairs {
@@ -119,7 +129,11 @@ interface Pairs {
   readonly labels: readonly Labels[];
 }
 
-function combinePairs({ op, returnBool }: PairOperation, pairs: Pairs): StepBatch {
+async function combinePairs(
+  { op, returnBool }: PairOperation,
+  pairs: Pairs,
+  pause: Pause,
+): Promise<StepBatch> {
   const { left, right, leftRows, rightRows, labels } = pairs;
   const { steps } = left;
   const output: RowCells = {
@@ -130,7 +144,9 @@ function combinePairs({ op, returnBool }: PairOperation, pairs: Pairs): StepBatc
   const a: RowCells = { values: left.values, present: left.present, from: 0 };
   const b: RowCells = { values: right.values, present: right.present, from: 0 };
   const job: PairJob = { left: a, right: b, output, steps };
+  const atOnce = rowsBetweenPauses(steps);
   for (let i = 0; i < labels.length; i++) {
+    if (i % atOnce === 0) await pause();
     a.from = leftRows[i]! * steps;
     b.from = rightRows[i]! * steps;
     output.from = i * steps;
@@ -188,6 +204,6 @@ function noteFloats(op: BinaryOperator, where: string | undefined, annotations: 
   inform(annotations, text, where);
 }
 
-function meet(left: StepBatch, right: StepBatch, signatures: Signatures): boolean {
-  return withoutEmptyRows(intersectVectors(left, right, signatures)).labels.length > 0;
+async function meet(matched: Matched, pause: Pause): Promise<boolean> {
+  return withoutEmptyRows(await intersectVectors(matched, pause)).labels.length > 0;
 }

@@ -111,6 +111,7 @@ function streamNode(
 
 async function scalarNode(node: PlanNode, grid: StepRange, context: ExecContext): Promise<Float64Array> {
   const steps = stepCount(grid);
+  context.budget.checkSamples(steps);
   switch (node.kind) {
     case 'number':
       return new Float64Array(steps).fill(node.value);

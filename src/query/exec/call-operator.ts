@@ -6,7 +6,13 @@ import { type CallNode, nodeType, type PlanNode } from '../plan/nodes.ts';
 import { type StepBatch, type StepRange, stepCount } from '../source.ts';
 import { warn } from './aggregation.ts';
 import { collect, type ExecContext, release } from './context.ts';
-import { applyVectorFunction, type FunctionArgument, isVectorFunction, scalarOf } from './elementwise.ts';
+import {
+  applySampleFunction,
+  applyVectorFunction,
+  type FunctionArgument,
+  isVectorFunction,
+  scalarOf,
+} from './elementwise.ts';
 import { mapSamples } from './plain-operators.ts';
 import { concatBatches, dropNames } from './step-batch.ts';
 
@@ -25,28 +31,31 @@ export async function* streamCall(
   if (!isVectorFunction(node.func))
     throw new DomainError('execution', `cannot evaluate function ${node.func}: not supported`);
   const steps = stepCount(grid);
-  const { annotations } = context;
-  const notes = { annotations, wheres: node.wheres, showNames: context.delayedNames ?? false };
+  const notes = {
+    annotations: context.annotations,
+    pause: context.budget.pause,
+    wheres: node.wheres,
+    showNames: context.delayedNames ?? false,
+  };
   const args = await otherArguments(node, grid, context);
   if (input === undefined) {
-    yield applyVectorFunction(node.func, args, grid, notes);
+    yield await applyVectorFunction(node.func, args, grid, notes);
     return;
   }
-  const apply = (batch: StepBatch): StepBatch => {
-    const all = args.slice();
-    all[vectorIndex] = { kind: 'vector', batch };
-    return applyVectorFunction(node.func, all, grid, notes);
-  };
+  const withVector = (batch: StepBatch): FunctionArgument[] =>
+    args.map((arg, i) => (i === vectorIndex ? { kind: 'vector', batch } : arg));
   if (isPerSample(node.func)) {
-    yield* mapSamples({ input, drops: true, grid, context }, apply);
+    yield* mapSamples({ input, drops: true, grid, context }, (batch) =>
+      applySampleFunction(node.func, withVector(batch), grid),
+    );
     return;
   }
   if (node.func.startsWith('sort') && grid.start !== grid.end) {
     const text = 'sort is ineffective for range queries since results are always ordered by labels';
-    warn(annotations, text, node.where);
+    warn(context.annotations, text, node.where);
   }
   const batches = await collect(context.stream(input, grid), steps, context.budget);
-  yield apply(concatBatches(batches, steps));
+  yield await applyVectorFunction(node.func, withVector(concatBatches(batches, steps)), grid, notes);
   release(batches, context.budget);
 }
 

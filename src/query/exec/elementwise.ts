@@ -1,6 +1,6 @@
 // Functions over instant vectors, by PromQL name. Those of one sample work in the batch they are given and leave joining of
 // series that became equal to the caller (mergeEqualSeries), because they also run on parts of a vector; the others want the
-// whole vector and join themselves.
+// whole vector, join themselves and pause now and then.
 
 import { InvariantError, invariant } from '../../model/errors.ts';
 import { NO_LABELS } from '../../model/labels.ts';
@@ -21,12 +21,11 @@ import { dropNames } from './step-batch.ts';
 
 export type { FunctionArgument, FunctionContext } from './functions.ts';
 
-/** Applies a function; takes its vector argument over. `execution` errors as Prometheus words them. */
-export function applyVectorFunction(
+/** Applies a function of one sample, of the time or of a scalar; takes its vector argument over. */
+export function applySampleFunction(
   name: string,
   args: readonly FunctionArgument[],
   grid: StepRange,
-  context: FunctionContext,
 ): StepBatch {
   const ofNumber = NUMBER_FUNCTIONS[name];
   if (ofNumber !== undefined) return mapSamples(vectorArgument(args, 0), ofNumber);
@@ -44,31 +43,35 @@ export function applyVectorFunction(
       return clamp(vectorArgument(args, 0), undefined, scalarArgument(args, 1));
     case 'vector':
       return oneSeries(requiredScalar(args, 0).slice());
-    case 'sort':
-    case 'sort_desc':
-      return sortByValue(vectorArgument(args, 0), name === 'sort_desc');
-    case 'sort_by_label':
-    case 'sort_by_label_desc':
-      return sortByLabels(vectorArgument(args, 0), stringArguments(args, 1), name === 'sort_by_label_desc');
     default:
-      return applyLabelFunction(name, args, grid, context);
+      throw new InvariantError(`no function ${name} over instant vectors`);
   }
 }
 
-function applyLabelFunction(
+/** Applies any function; takes its vector argument over. `execution` errors as Prometheus words them. */
+export async function applyVectorFunction(
   name: string,
   args: readonly FunctionArgument[],
   grid: StepRange,
   context: FunctionContext,
-): StepBatch {
+): Promise<StepBatch> {
+  const { pause } = context;
   switch (name) {
+    case 'sort':
+    case 'sort_desc':
+      return sortByValue(vectorArgument(args, 0), name === 'sort_desc', pause);
+    case 'sort_by_label':
+    case 'sort_by_label_desc': {
+      const order = { names: stringArguments(args, 1), descending: name === 'sort_by_label_desc' };
+      return sortByLabels(vectorArgument(args, 0), order, pause);
+    }
     case 'label_replace': {
       const [target = '', template = '', source = '', pattern = ''] = stringArguments(args, 1);
-      return replaceLabel(vectorArgument(args, 0), { target, template, source, pattern });
+      return replaceLabel(vectorArgument(args, 0), { target, template, source, pattern }, pause);
     }
     case 'label_join': {
       const [target = '', separator = '', ...sources] = stringArguments(args, 1);
-      return joinLabels(vectorArgument(args, 0), { target, separator, sources });
+      return joinLabels(vectorArgument(args, 0), { target, separator, sources }, pause);
     }
     case 'histogram_quantile':
       return histogramQuantile(requiredScalar(args, 0), vectorArgument(args, 1), grid, context);
@@ -82,7 +85,7 @@ function applyLabelFunction(
       return histogramQuantiles({ label, quantiles }, vectorArgument(args, 0), grid, context);
     }
     default:
-      throw new InvariantError(`no function ${name} over instant vectors`);
+      return applySampleFunction(name, args, grid);
   }
 }
 

@@ -30,7 +30,7 @@ export async function* evaluateFragment(
   if (node.kind === 'range-select') yield* rawReplies(node, grid, context);
   else if (node.kind === 'aggregate' && node.stage === 'partial') {
     const aggregation = await runPartial(node, grid, context);
-    for (const bytes of splitPartial(aggregation.encodePartial(), REPLY_BYTES))
+    for (const bytes of splitPartial(await aggregation.encodePartial(budget.pause), REPLY_BYTES))
       yield { kind: 'partial', bytes };
   } else
     for await (const batch of context.stream(node, grid))
@@ -76,6 +76,8 @@ export async function* readRaw(
   const columns = sampleColumns(COLUMNS_START);
   for await (const batch of readSeries({ matchers: node.matchers, start, end }, context)) {
     for (const [i, labels] of batch.labels.entries()) {
+      const pause = budget.breathe();
+      if (pause !== undefined) await pause;
       batch.read(i, start, end, columns);
       budget.samplesRead += columns.count;
       const count = dropStale(columns);

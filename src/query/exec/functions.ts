@@ -2,6 +2,7 @@
 
 import type { Annotations } from '../../model/annotations.ts';
 import { invariant } from '../../model/errors.ts';
+import type { Pause } from '../../model/pause.ts';
 import type { StepBatch } from '../source.ts';
 
 /** An evaluated argument; scalars have one value per step. */
@@ -10,9 +11,10 @@ export type FunctionArgument =
   | { readonly kind: 'scalar'; readonly values: Float64Array }
   | { readonly kind: 'string'; readonly value: string };
 
-/** Where a function's notes go. */
+/** Where a function's notes go, and how it gives way to others. */
 export interface FunctionContext {
   readonly annotations: Annotations;
+  readonly pause: Pause;
   /** `line:col` of each argument. */
   readonly wheres: readonly string[];
   /** Whether notes on a histogram name its metric, as Prometheus's do under promql-delayed-name-removal. */

@@ -3,6 +3,7 @@
 
 import { formatGeneral, formatSignificant } from '../../codec/float-text.ts';
 import { type Labels, labelsKey, labelsWith, labelValue, METRIC_NAME } from '../../model/labels.ts';
+import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import {
   type Buckets,
   bucketFraction,
@@ -28,32 +29,32 @@ interface HistogramRows {
 }
 
 /** histogram_quantile(quantiles, batch); argument 0 is the quantile, 1 the vector. */
-export function histogramQuantile(
+export async function histogramQuantile(
   quantiles: Float64Array,
   batch: StepBatch,
   grid: StepRange,
   context: FunctionContext,
-): StepBatch {
+): Promise<StepBatch> {
   const [quantileWhere, vectorWhere] = context.wheres;
   warnQuantiles(quantiles, context, quantileWhere);
-  const { histograms, noted } = groupBuckets(batch, context, vectorWhere);
-  const result = mapHistograms(histograms, batch, (buckets, step, index) =>
+  const { histograms, noted } = await groupBuckets(batch, context, vectorWhere);
+  const result = await mapHistograms({ histograms, batch }, context.pause, (buckets, step, index) =>
     bucketQuantile(quantiles[step]!, buckets, histograms[index]!.noted, step),
   );
   noteStraightening(noted, { grid, context, where: vectorWhere });
-  return mergeEqualSeries(dropNames(result));
+  return mergeEqualSeries(dropNames(result), context.pause);
 }
 
 /** histogram_quantiles(batch, label, quantiles...): one series per quantile, which its label names. */
-export function histogramQuantiles(
+export async function histogramQuantiles(
   { label, quantiles }: { label: string; quantiles: readonly Float64Array[] },
   batch: StepBatch,
   grid: StepRange,
   context: FunctionContext,
-): StepBatch {
+): Promise<StepBatch> {
   const { wheres } = context;
   for (const [i, values] of quantiles.entries()) warnQuantiles(values, context, wheres[i + 2]);
-  const { histograms, noted } = groupBuckets(batch, context, wheres[0]);
+  const { histograms, noted } = await groupBuckets(batch, context, wheres[0]);
   // Scalars may change from step to step: each distinct quantile of an argument is a series of its own.
   const wanted = quantiles.flatMap((values) =>
     [...new Set(values)].map((quantile) => ({ values, quantile })),
@@ -61,27 +62,27 @@ export function histogramQuantiles(
   const rows = wanted.flatMap(({ quantile }) =>
     histograms.map((one) => ({ ...one, labels: labelsWith(one.labels, label, quantileText(quantile)) })),
   );
-  const result = mapHistograms(rows, batch, (buckets, step, index) => {
+  const result = await mapHistograms({ histograms: rows, batch }, context.pause, (buckets, step, index) => {
     const { values, quantile } = wanted[Math.floor(index / histograms.length)]!;
     return Object.is(values[step], quantile)
       ? bucketQuantile(quantile, buckets, rows[index]!.noted, step)
       : undefined;
   });
   noteStraightening(noted, { grid, context, where: wheres[0] });
-  return mergeEqualSeries(dropNames(result));
+  return mergeEqualSeries(dropNames(result), context.pause);
 }
 
 /** histogram_fraction(lower, upper, batch); argument 2 is the vector. */
-export function histogramFraction(
+export async function histogramFraction(
   { lower, upper }: { lower: Float64Array; upper: Float64Array },
   batch: StepBatch,
   context: FunctionContext,
-): StepBatch {
-  const { histograms } = groupBuckets(batch, context, context.wheres[2]);
-  const result = mapHistograms(histograms, batch, (buckets, step) =>
+): Promise<StepBatch> {
+  const { histograms } = await groupBuckets(batch, context, context.wheres[2]);
+  const result = await mapHistograms({ histograms, batch }, context.pause, (buckets, step) =>
     bucketFraction(lower[step]!, upper[step]!, buckets),
   );
-  return mergeEqualSeries(dropNames(result));
+  return mergeEqualSeries(dropNames(result), context.pause);
 }
 
 function warnQuantiles(
@@ -100,10 +101,16 @@ interface GroupedBuckets {
 }
 
 // Groups series into histograms; a series whose `le` is no number is left out with a warning.
-function groupBuckets(batch: StepBatch, context: FunctionContext, where: string | undefined): GroupedBuckets {
+async function groupBuckets(
+  batch: StepBatch,
+  context: FunctionContext,
+  where: string | undefined,
+): Promise<GroupedBuckets> {
+  const atOnce = rowsBetweenPauses(0);
   const histograms = new Map<string, HistogramRows>();
   const noted = new Map<string, Straightening>();
   for (let row = 0; row < batch.labels.length; row++) {
+    if (row % atOnce === 0) await context.pause();
     const series = batch.labels[row]!;
     const name = context.showNames === true ? labelValue(series, METRIC_NAME) : '';
     const text = labelValue(series, BUCKET_LABEL);
@@ -145,17 +152,19 @@ function parseBound(text: string): number | undefined {
 }
 
 // One result row per histogram, at the steps where it has a bucket and `compute` gives a value.
-function mapHistograms(
-  histograms: readonly HistogramRows[],
-  batch: StepBatch,
+async function mapHistograms(
+  { histograms, batch }: { histograms: readonly HistogramRows[]; batch: StepBatch },
+  pause: Pause,
   compute: (buckets: Buckets, step: number, index: number) => number | undefined,
-): StepBatch {
+): Promise<StepBatch> {
   const { steps } = batch;
   const values = new Float64Array(histograms.length * steps);
   const present = new Uint8Array(histograms.length * steps);
   const most = histograms.reduce((size, { rows }) => Math.max(size, rows.length), 0);
   const buckets: Buckets = { bounds: new Float64Array(most), counts: new Float64Array(most), count: 0 };
+  const atOnce = rowsBetweenPauses(most * steps);
   for (const [index, { rows }] of histograms.entries()) {
+    if (index % atOnce === 0) await pause();
     for (let step = 0; step < steps; step++) {
       gatherBuckets(rows, batch, step, buckets);
       const value = buckets.count === 0 ? undefined : compute(buckets, step, index);

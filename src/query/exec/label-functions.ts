@@ -3,6 +3,7 @@
 import { type CompiledRegex, compileRegex } from '../../codec/regex.ts';
 import { DomainError } from '../../model/errors.ts';
 import { type Labels, labelsWith, labelValue, METRIC_NAME } from '../../model/labels.ts';
+import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { StepBatch } from '../source.ts';
 import { hasNameNote, noteNameKept } from './name-note.ts';
 import { mergeEqualSeries } from './step-batch.ts';
@@ -16,18 +17,22 @@ export interface LabelReplacement {
 }
 
 /** Sets `target` to the filled template where the whole value of `source` matches; `execution` errors as Prometheus's. */
-export function replaceLabel(batch: StepBatch, replacement: LabelReplacement): StepBatch {
+export async function replaceLabel(
+  batch: StepBatch,
+  replacement: LabelReplacement,
+  pause: Pause,
+): Promise<StepBatch> {
   const { target, template, source, pattern } = replacement;
   const regex = compile(pattern);
   checkName(target, 'destination', 'label_replace');
   const filled = new Map<string, string | undefined>();
-  const labels = batch.labels.map((set) => {
+  const relabel = (set: Labels): Labels => {
     const value = labelValue(set, source);
     if (!filled.has(value)) filled.set(value, regex.expand(value, template));
     const result = filled.get(value);
     return result === undefined ? set : withLabel(set, target, result);
-  });
-  return relabelled(batch, labels);
+  };
+  return relabelled(batch, relabel, pause);
 }
 
 function compile(pattern: string): CompiledRegex {
@@ -41,17 +46,18 @@ function compile(pattern: string): CompiledRegex {
 }
 
 /** Sets `target` to the values of `sources` with `separator` between them. */
-export function joinLabels(
+export async function joinLabels(
   batch: StepBatch,
   { target, separator, sources }: { target: string; separator: string; sources: readonly string[] },
-): StepBatch {
+  pause: Pause,
+): Promise<StepBatch> {
   for (const source of sources) checkName(source, 'source', 'label_join');
   checkName(target, 'destination', 'label_join');
-  const labels = batch.labels.map((set) => {
+  const relabel = (set: Labels): Labels => {
     const values = sources.map((source) => labelValue(set, source));
     return withLabel(set, target, values.join(separator));
-  });
-  return relabelled(batch, labels);
+  };
+  return relabelled(batch, relabel, pause);
 }
 
 // A name that a function gives is kept.
@@ -66,6 +72,16 @@ function checkName(name: string, role: 'source' | 'destination', func: string): 
   throw new DomainError('execution', `invalid ${role} label name in ${func}(): ${name}`);
 }
 
-function relabelled(batch: StepBatch, labels: readonly Labels[]): StepBatch {
-  return mergeEqualSeries({ ...batch, labels });
+async function relabelled(
+  batch: StepBatch,
+  relabel: (set: Labels) => Labels,
+  pause: Pause,
+): Promise<StepBatch> {
+  const labels: Labels[] = [];
+  const atOnce = rowsBetweenPauses(0);
+  for (const [row, set] of batch.labels.entries()) {
+    if (row % atOnce === 0) await pause();
+    labels.push(relabel(set));
+  }
+  return mergeEqualSeries({ ...batch, labels }, pause);
 }

@@ -2,6 +2,7 @@
 // or results have several series that (should) never meet at one step, and for fill modifiers.
 
 import { type Labels, labelsKey } from '../../model/labels.ts';
+import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import { combineNumbers, isComparison } from '../kernels/elementwise.ts';
 import type { StepBatch } from '../source.ts';
 import { StateMemory } from './aggregation.ts';
@@ -12,23 +13,27 @@ import {
   dropsMetricName,
   duplicateSeries,
   implicitManyToOne,
+  type Matched,
   type PairOperation,
   resultLabels,
-  type Signatures,
 } from './vector-match.ts';
 
 /** No series: a fill value stands in. */
 const FILL = -1;
 
 /** Combines two vectors; errors as Prometheus raises them at the first step that has a conflict. */
-export function matchByStep(
+export async function matchByStep(
   operation: PairOperation,
-  left: StepBatch,
-  right: StepBatch,
-  signatures: Signatures,
-): StepBatch {
-  const matcher = new StepMatcher(operation, left, right, signatures);
-  for (let step = 0; step < left.steps; step++) matcher.run(step);
+  matched: Matched,
+  pause: Pause,
+): Promise<StepBatch> {
+  const matcher = new StepMatcher(operation, matched);
+  const { left, right } = matched;
+  const atOnce = rowsBetweenPauses(16 * (left.labels.length + right.labels.length));
+  for (let step = 0; step < left.steps; step++) {
+    if (step % atOnce === 0) await pause();
+    matcher.run(step);
+  }
   return matcher.take();
 }
 
@@ -55,7 +60,7 @@ class StepMatcher {
   readonly #rowOfPair = new Map<string, number>();
   #conflict = false;
 
-  constructor(operation: PairOperation, left: StepBatch, right: StepBatch, signatures: Signatures) {
+  constructor(operation: PairOperation, { left, right, signatures }: Matched) {
     const { matching } = operation;
     this.#operation = operation;
     this.#swapped = matching.card === 'one-to-many';

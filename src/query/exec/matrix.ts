@@ -2,6 +2,8 @@
 
 import { DomainError } from '../../model/errors.ts';
 import { compareLabels } from '../../model/labels.ts';
+import { rowsBetweenPauses } from '../../model/pause.ts';
+import { sortSliced } from '../../model/sliced-sort.ts';
 import type { PlanNode, SubqueryNode } from '../plan/nodes.ts';
 import { type RawColumns, type StepRange, stepCount } from '../source.ts';
 import { checkGrid, collect, type ExecContext, release } from './context.ts';
@@ -26,7 +28,7 @@ export async function readMatrix(
     }
   } else if (node.kind === 'subquery') series.push(...(await subqueryMatrix(node, grid, context)));
   else throw new DomainError('internal', `cannot evaluate a ${node.kind} as a range vector`);
-  return series.sort((a, b) => compareLabels(a.labels, b.labels));
+  return sortSliced(series, (a, b) => compareLabels(a.labels, b.labels), context.budget.pause);
 }
 
 async function subqueryMatrix(
@@ -40,9 +42,12 @@ async function subqueryMatrix(
   const steps = stepCount(inner);
   const batches = await collect(context.stream(node.input, inner), steps, context.budget);
   const whole = concatBatches(batches, steps);
-  const { labels, values, present } = context.delayedNames === true ? removeNames(whole) : whole;
+  const { labels, values, present } =
+    context.delayedNames === true ? await removeNames(whole, context.budget.pause) : whole;
   const series: RawColumns[] = [];
+  const atOnce = rowsBetweenPauses(steps);
   for (const [row, set] of labels.entries()) {
+    if (row % atOnce === 0) await context.budget.pause();
     const indexes: number[] = [];
     for (let i = 0; i < steps; i++) if (present[row * steps + i] === 1) indexes.push(i);
     if (indexes.length === 0) continue;

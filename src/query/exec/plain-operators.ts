@@ -24,7 +24,8 @@ export async function* streamBinary(
       collect(context.stream(node.left, grid), steps, budget),
       collect(context.stream(node.right, grid), steps, budget),
     ]);
-    yield binaryVectors(node, concatBatches(left, steps), concatBatches(right, steps), context.annotations);
+    const [a, b] = [concatBatches(left, steps), concatBatches(right, steps)];
+    yield await binaryVectors(node, a, b, { annotations: context.annotations, pause: budget.pause });
     release(left, budget);
     release(right, budget);
     return;
@@ -57,7 +58,7 @@ export async function* mapSamples(
   }
   const steps = stepCount(grid);
   const batches = await collect(context.stream(input, grid), steps, context.budget);
-  yield mergeEqualSeries(map(concatBatches(batches, steps)));
+  yield await mergeEqualSeries(map(concatBatches(batches, steps)), context.budget.pause);
   release(batches, context.budget);
 }
 

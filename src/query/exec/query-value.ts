@@ -1,6 +1,8 @@
 // From a plan to the value of an answer: Prometheus's result types, in its order.
 
 import { compareLabels, type Labels, labelsKey } from '../../model/labels.ts';
+import type { Pause } from '../../model/pause.ts';
+import { sortSliced } from '../../model/sliced-sort.ts';
 import { childrenOf, nodeType, type PlanNode } from '../plan/nodes.ts';
 import type { QueryValue } from '../result.ts';
 import { type StepBatch, type StepRange, stepCount } from '../source.ts';
@@ -26,7 +28,8 @@ export async function instantValue(
       return { type: 'raw-matrix', series: await readMatrix(node, grid, context) };
     default: {
       const batch = await wholeVector(node, grid, context);
-      return { type: 'vector', timestamp, batch: arrange(batch, !keepsOrder(node)) };
+      const arranged = await arrange(batch, !keepsOrder(node), context.budget.pause);
+      return { type: 'vector', timestamp, batch: arranged };
     }
   }
 }
@@ -42,13 +45,14 @@ export async function rangeValue(node: PlanNode, grid: StepRange, context: ExecC
       batch: { labels: [[]], steps, values, present: new Uint8Array(steps).fill(1) },
     };
   }
-  return { type: 'matrix', range: grid, batch: arrange(await wholeVector(node, grid, context), true) };
+  const batch = await wholeVector(node, grid, context);
+  return { type: 'matrix', range: grid, batch: await arrange(batch, true, context.budget.pause) };
 }
 
 async function wholeVector(node: PlanNode, grid: StepRange, context: ExecContext): Promise<StepBatch> {
   const steps = stepCount(grid);
   const batch = concatBatches(await collect(context.stream(node, grid), steps, context.budget), steps);
-  return context.delayedNames === true ? removeNames(batch) : batch;
+  return context.delayedNames === true ? removeNames(batch, context.budget.pause) : batch;
 }
 
 const ORDERED: ReadonlySet<string> = new Set([
@@ -68,16 +72,18 @@ function keepsOrder(node: PlanNode): boolean {
 }
 
 // Leaves out series without a step; sorts by labels; equal label sets next to each other are an error.
-function arrange(batch: StepBatch, sort: boolean): StepBatch {
-  const rows: number[] = [];
-  for (let row = 0; row < batch.labels.length; row++) if (rowHasSteps(batch, row)) rows.push(row);
+async function arrange(batch: StepBatch, sort: boolean, pause: Pause): Promise<StepBatch> {
+  const found: number[] = [];
+  for (let row = 0; row < batch.labels.length; row++) if (rowHasSteps(batch, row)) found.push(row);
+  const order = (a: number, b: number): number => compareLabels(batch.labels[a]!, batch.labels[b]!);
+  const rows = sort ? await sortSliced(found, order, pause) : found;
   if (sort) {
-    rows.sort((a, b) => compareLabels(batch.labels[a] as Labels, batch.labels[b] as Labels));
     for (let i = 1; i < rows.length; i++) {
       const [a, b] = [batch.labels[rows[i - 1]!] as Labels, batch.labels[rows[i]!] as Labels];
       if (a.length === b.length && compareLabels(a, b) === 0) throw sameLabelsError();
     }
   } else if (new Set(batch.labels.map(labelsKey)).size < batch.labels.length) throw sameLabelsError();
+  await pause();
   const inOrder = rows.length === batch.labels.length && rows.every((row, i) => row === i);
   return inOrder ? batch : takeRows(batch, rows);
 }

@@ -11,6 +11,8 @@ import {
   dropStale,
   findWindows,
   type RangeKernel,
+  sliceEnd,
+  sliceOf,
   type WindowJob,
 } from '../kernels/window.ts';
 import { namesUnique } from '../plan/names.ts';
@@ -26,6 +28,8 @@ import { DistinctLabels, dropMetadataLabels } from './step-batch.ts';
 
 /** Series between two looks at the deadline. */
 const SERIES_BETWEEN_CHECKS = 64;
+/** Samples that the windows of a series may hold together before they are computed in slices: some milliseconds' work. */
+const SLICE_SAMPLES = 1 << 20;
 const NO_ARGUMENT = new Float64Array(0);
 
 /** Streams a range function's series; `borrowed` batches are good until the next is asked for. */
@@ -43,6 +47,7 @@ export async function* streamRangeFunction(
   if (node.input.kind === 'remote') yield* overRaw(node, row, grid, context);
   else if (input.kind === 'range-select') yield* overSource(input, row, grid, context);
   else yield* overSubquery(input, row, grid, context);
+  context.budget.releaseBytes(row.columnBytes);
 }
 
 /** The state of one range function: reused columns and windows, and the rows they fill. */
@@ -61,6 +66,10 @@ interface RowState {
   quantilesToNote: boolean;
   lastName: string;
   seen: number;
+  /** Memory of `columns` as accounted for. */
+  columnBytes: number;
+  /** Labels of the series in `columns` when its windows are found but are too much to compute at a stretch. */
+  heavy: Labels | undefined;
 }
 
 interface OpenRow {
@@ -116,6 +125,8 @@ async function openRow(
     quantilesToNote: node.func === 'quantile_over_time',
     lastName: '',
     seen: 0,
+    columnBytes: 0,
+    heavy: undefined,
   };
 }
 
@@ -139,15 +150,18 @@ async function* overSource(
   for await (const batch of readSeries({ matchers: input.matchers, start, end }, context)) {
     scan.next = 0;
     while (scan.next < batch.labels.length) {
-      const part = evaluateSome(state, batch, scan);
+      const part = evaluateSome(state, batch, scan) ?? (await evaluateHeavy(state));
       if (part !== undefined) yield part;
       const pause = context.budget.breathe();
       if (pause !== undefined) await pause;
     }
+    const rest = state.rows.take();
+    if (rest !== undefined) yield rest;
   }
 }
 
-// Evaluates series of a batch until the chunk is full or the batch is done. A plain function: loops inside generators are slow.
+// Evaluates series of a batch until the chunk is full, a heavy one comes or the batch is done. A plain function: loops inside
+// generators are slow.
 function evaluateSome(
   state: RowState,
   batch: SeriesBatch,
@@ -161,7 +175,7 @@ function evaluateSome(
     batch.read(index, scan.start, scan.end, state.columns);
     budget.samplesRead += state.columns.count;
     const full = evaluate(state, notedLabels(state, labels[index]!));
-    if (full !== undefined) return full;
+    if (full !== undefined || state.heavy !== undefined) return full;
   }
   return state.rows.take();
 }
@@ -181,8 +195,10 @@ async function* overRaw(
       columns.values.set(values);
       columns.count = values.length;
       state.rows.open(series.length);
-      const full = evaluate(state, notedLabels(state, labels));
+      const full = evaluate(state, notedLabels(state, labels)) ?? (await evaluateHeavy(state));
       if (full !== undefined) yield full;
+      const pause = context.budget.breathe();
+      if (pause !== undefined) await pause;
     }
   }
   const rest = state.rows.take();
@@ -203,13 +219,16 @@ async function* overSubquery(
   if (inner === undefined) return;
   checkGrid(inner, context.budget);
   const steps = stepCount(inner);
-  growColumns(state.columns, steps);
+  const { budget } = context;
   for await (const batch of context.stream(input.input, inner)) {
+    growColumns(state.columns, steps);
     for (let row = 0; row < batch.labels.length; row++) {
+      const pause = budget.breathe();
+      if (pause !== undefined) await pause;
       state.rows.open(batch.labels.length - row);
       const { values, present } = batch;
       columnsFromSteps({ values, present, offset: row * steps, steps }, inner, state.columns);
-      const full = evaluate(state, batch.labels[row]!);
+      const full = evaluate(state, batch.labels[row]!) ?? (await evaluateHeavy(state));
       if (full !== undefined) yield full;
     }
     const rest = state.rows.take();
@@ -227,19 +246,66 @@ export function subqueryGrid(node: SubqueryNode, grid: StepRange): StepRange | u
   return first > end ? undefined : { start: first, end, step };
 }
 
-// Computes the row of the series in `columns`; returns a batch when the chunk is full.
+// Computes the row of the series in `columns`; returns a batch when the chunk is full. A series that is too much to compute at
+// a stretch is left as state.heavy for evaluateHeavy().
 function evaluate(state: RowState, labels: Labels): StepBatch | undefined {
-  const { columns, job, rows } = state;
+  const { columns, job } = state;
   if (++state.seen % SERIES_BETWEEN_CHECKS === 0) state.context.budget.check();
-  const count = dropStale(columns);
+  if (columns.timestamps.length * 16 > state.columnBytes) accountColumns(state);
+  if (columns.count > SLICE_SAMPLES) {
+    state.heavy = labels;
+    return undefined;
+  }
+  const count = openWindows(state);
   if (count === 0) return undefined;
+  findWindows(job, count);
+  if (count * job.steps > SLICE_SAMPLES && sliceEnd(job, 0, SLICE_SAMPLES) < job.steps) {
+    state.heavy = labels;
+    return undefined;
+  }
+  state.kernel(job, state.first, state.second);
+  return keepRow(state, labels);
+}
+
+// Points the job at the series in the columns, without staleness markers, and at its row; returns the samples left.
+function openWindows({ columns, job, rows }: RowState): number {
   job.timestamps = columns.timestamps;
   job.values = columns.values;
   job.output = rows.values;
   job.present = rows.present;
   job.offset = rows.offset;
+  return dropStale(columns);
+}
+
+function accountColumns(state: RowState): void {
+  const { budget } = state.context;
+  const { timestamps, count } = state.columns;
+  budget.checkSamples(count);
+  budget.holdBytes(timestamps.length * 16 - state.columnBytes);
+  state.columnBytes = timestamps.length * 16;
+}
+
+// Computes the row of a heavy series in slices of its steps, with pauses; returns a batch when the chunk is full.
+async function evaluateHeavy(state: RowState): Promise<StepBatch | undefined> {
+  const { heavy: labels, job, first, second } = state;
+  if (labels === undefined) return undefined;
+  state.heavy = undefined;
+  await state.context.budget.pause();
+  const count = openWindows(state);
+  if (count === 0) return undefined;
+  await state.context.budget.pause();
   findWindows(job, count);
-  state.kernel(job, state.first, state.second);
+  for (let start = 0, end = 0; start < job.steps; start = end) {
+    await state.context.budget.pause();
+    end = sliceEnd(job, start, SLICE_SAMPLES);
+    state.kernel(sliceOf(job, start, end), first.subarray(start, end), second.subarray(start, end));
+  }
+  return keepRow(state, labels);
+}
+
+// The row in the chunk belongs to the series with these labels, when it has a step at all.
+function keepRow(state: RowState, labels: Labels): StepBatch | undefined {
+  const { rows } = state;
   if (!rows.hasSteps()) return undefined;
   if (state.counters) noteCounter(state, labels);
   if (state.quantilesToNote) noteQuantiles(state);

@@ -20,7 +20,7 @@ export async function* streamRemote(
   if (steps > REPLY_STEPS_MAX) {
     // A very wide grid comes in slices of the same series: join them.
     const slices = await collect(remoteBatches(node, grid, context), steps, context.budget);
-    yield mergeEqualSeries(concatBatches(slices, steps));
+    yield await mergeEqualSeries(concatBatches(slices, steps), context.budget.pause);
     release(slices, context.budget);
     return;
   }

@@ -32,6 +32,7 @@ export class Rows {
   /** Makes room for at least one more row; `expected` is how many are to come at most. */
   open(expected: number): void {
     if (this.#capacity > this.#labels.length) return;
+    this.#budget.checkSamples(this.steps);
     this.#capacity = Math.max(1, Math.min(expected, Math.floor(CHUNK_CELLS / this.steps)));
     const cells = this.#capacity * this.steps;
     this.#budget.holdBytes(cells * CELL_BYTES);

@@ -1,16 +1,23 @@
 // and, or, unless: whether a left or right series is there at a step depends on whether its match group is on the other side.
 
 import { type Labels, labelsKey } from '../../model/labels.ts';
+import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { StepBatch } from '../source.ts';
 import { rowHasSteps, takeRows } from './step-batch.ts';
-import type { Signatures } from './vector-match.ts';
+import type { Matched } from './vector-match.ts';
 
 /** Steps at which each match group has a series; undefined for groups without any. */
-function groupPresence(batch: StepBatch, signatures: Int32Array, groups: number): (Uint8Array | undefined)[] {
-  const { steps, present } = batch;
+async function groupPresence(
+  { steps, present }: StepBatch,
+  signatures: Int32Array,
+  groups: number,
+  pause: Pause,
+): Promise<(Uint8Array | undefined)[]> {
+  const atOnce = rowsBetweenPauses(steps);
   const masks: (Uint8Array | undefined)[] = new Array(groups).fill(undefined);
   const owned = new Uint8Array(groups);
   for (let row = 0; row < signatures.length; row++) {
+    if (row % atOnce === 0) await pause();
     const group = signatures[row]!;
     const cells = present.subarray(row * steps, (row + 1) * steps);
     let mask = masks[group];
@@ -29,11 +36,16 @@ function groupPresence(batch: StepBatch, signatures: Int32Array, groups: number)
 }
 
 /** left and right: left series at the steps where their group is on the right. Works in `left`. */
-export function intersectVectors(left: StepBatch, right: StepBatch, signatures: Signatures): StepBatch {
-  const masks = groupPresence(right, signatures.right, signatures.groups.length);
+export async function intersectVectors(
+  { left, right, signatures }: Matched,
+  pause: Pause,
+): Promise<StepBatch> {
+  const masks = await groupPresence(right, signatures.right, signatures.groups.length, pause);
   const { steps, present } = left;
   const kept: number[] = [];
+  const atOnce = rowsBetweenPauses(steps);
   for (let row = 0; row < left.labels.length; row++) {
+    if (row % atOnce === 0) await pause();
     const mask = masks[signatures.left[row]!];
     if (mask === undefined) continue;
     const from = row * steps;
@@ -44,11 +56,16 @@ export function intersectVectors(left: StepBatch, right: StepBatch, signatures: 
 }
 
 /** left unless right: left series at the steps where their group is not on the right. Works in `left`. */
-export function subtractVectors(left: StepBatch, right: StepBatch, signatures: Signatures): StepBatch {
-  const masks = groupPresence(right, signatures.right, signatures.groups.length);
+export async function subtractVectors(
+  { left, right, signatures }: Matched,
+  pause: Pause,
+): Promise<StepBatch> {
+  const masks = await groupPresence(right, signatures.right, signatures.groups.length, pause);
   const { steps, present } = left;
   const kept: number[] = [];
+  const atOnce = rowsBetweenPauses(steps);
   for (let row = 0; row < left.labels.length; row++) {
+    if (row % atOnce === 0) await pause();
     const mask = masks[signatures.left[row]!];
     const from = row * steps;
     if (mask !== undefined) for (let i = 0; i < steps; i++) present[from + i]! &= 1 - mask[i]!;
@@ -61,33 +78,48 @@ export function subtractVectors(left: StepBatch, right: StepBatch, signatures: S
  * left or right: all left series, then right ones at the steps where their group is not on the left. A right series with the
  * labels of a left one continues it. Works in `right`.
  */
-export function uniteVectors(left: StepBatch, right: StepBatch, signatures: Signatures): StepBatch {
-  const masks = groupPresence(left, signatures.left, signatures.groups.length);
+export async function uniteVectors({ left, right, signatures }: Matched, pause: Pause): Promise<StepBatch> {
+  const masks = await groupPresence(left, signatures.left, signatures.groups.length, pause);
   const { steps } = left;
   const added: number[] = [];
+  const atOnce = rowsBetweenPauses(steps);
   for (let row = 0; row < right.labels.length; row++) {
+    if (row % atOnce === 0) await pause();
     const mask = masks[signatures.right[row]!];
     const from = row * steps;
     if (mask !== undefined) for (let i = 0; i < steps; i++) right.present[from + i]! &= 1 - mask[i]!;
     if (rowHasSteps(right, row)) added.push(row);
   }
-  return appendRows(left, right, added);
+  return appendRows(left, right, added, pause);
 }
 
-function appendRows(left: StepBatch, right: StepBatch, added: readonly number[]): StepBatch {
+async function appendRows(
+  left: StepBatch,
+  right: StepBatch,
+  added: readonly number[],
+  pause: Pause,
+): Promise<StepBatch> {
   if (added.length === 0) return left;
   const { steps } = left;
-  const places = new Map<string, number>(left.labels.map((labels, row) => [labelsKey(labels), row]));
+  const atOnce = rowsBetweenPauses(steps);
+  const places = new Map<string, number>();
+  for (const [row, labels] of left.labels.entries()) {
+    if (row % atOnce === 0) await pause();
+    places.set(labelsKey(labels), row);
+  }
   const labels: Labels[] = [...left.labels];
-  const targets = added.map((row) => {
+  const targets: number[] = [];
+  for (const [n, row] of added.entries()) {
+    if (n % atOnce === 0) await pause();
     const place = places.get(labelsKey(right.labels[row]!));
-    return place ?? labels.push(right.labels[row]!) - 1;
-  });
+    targets.push(place ?? labels.push(right.labels[row]!) - 1);
+  }
   const values = new Float64Array(labels.length * steps);
   const present = new Uint8Array(labels.length * steps);
   values.set(left.values.subarray(0, left.labels.length * steps));
   present.set(left.present.subarray(0, left.labels.length * steps));
   for (const [n, row] of added.entries()) {
+    if (n % atOnce === 0) await pause();
     const from = row * steps;
     const target = targets[n]! * steps;
     for (let i = 0; i < steps; i++) {

@@ -2,26 +2,35 @@
 // facette/natsort). A range query's answer is ordered by labels whatever these do.
 
 import { compareLabels, type Labels, labelValue } from '../../model/labels.ts';
+import type { Pause } from '../../model/pause.ts';
+import { sortSliced } from '../../model/sliced-sort.ts';
 import { compareText } from '../../model/text.ts';
 import type { StepBatch } from '../source.ts';
 import { takeRows } from './step-batch.ts';
 
 /** Rows by value, NaN last in both directions; equal values keep their order. Absent rows are left out. One step only. */
-export function sortByValue(batch: StepBatch, descending: boolean): StepBatch {
+export function sortByValue(batch: StepBatch, descending: boolean, pause: Pause): Promise<StepBatch> {
   const { values } = batch;
-  return ordered(batch, (a, b) => {
+  const compare = (a: number, b: number): number => {
     const x = values[a]!;
     const y = values[b]!;
     if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y));
     if (x === y) return 0;
     return x < y === descending ? 1 : -1;
-  });
+  };
+  return ordered(batch, compare, pause);
 }
 
 /** Rows by the named labels in natural order (x2 before x10), then by all labels; `descending` turns both around. */
-export function sortByLabels(batch: StepBatch, names: readonly string[], descending: boolean): StepBatch {
+export function sortByLabels(
+  batch: StepBatch,
+  { names, descending }: { names: readonly string[]; descending: boolean },
+  pause: Pause,
+): Promise<StepBatch> {
   const direction = descending ? -1 : 1;
-  return ordered(batch, (a, b) => direction * compareBy(names, batch.labels[a]!, batch.labels[b]!));
+  const compare = (a: number, b: number): number =>
+    direction * compareBy(names, batch.labels[a]!, batch.labels[b]!);
+  return ordered(batch, compare, pause);
 }
 
 function compareBy(names: readonly string[], a: Labels, b: Labels): number {
@@ -33,11 +42,15 @@ function compareBy(names: readonly string[], a: Labels, b: Labels): number {
   return compareLabels(a, b);
 }
 
-function ordered(batch: StepBatch, compare: (a: number, b: number) => number): StepBatch {
+async function ordered(
+  batch: StepBatch,
+  compare: (a: number, b: number) => number,
+  pause: Pause,
+): Promise<StepBatch> {
   if (batch.steps !== 1) return batch;
   const rows: number[] = [];
   for (let row = 0; row < batch.labels.length; row++) if (batch.present[row] === 1) rows.push(row);
-  return takeRows(batch, rows.sort(compare));
+  return takeRows(batch, await sortSliced(rows, compare, pause));
 }
 
 /** Whether `a` stands before `b`: runs of digits compare as numbers, other runs as text. */

@@ -2,6 +2,7 @@
 
 import { DomainError } from '../../model/errors.ts';
 import { type Labels, labelsKey, METRIC_NAME } from '../../model/labels.ts';
+import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { StepBatch } from '../source.ts';
 import { hasNameNote, noteNameToGo } from './name-note.ts';
 
@@ -87,20 +88,23 @@ export function dropNames(batch: StepBatch): StepBatch {
 }
 
 /** Joins rows of equal labels; `execution` error when two of them are present at one step. */
-export function mergeEqualSeries(batch: StepBatch): StepBatch {
+export async function mergeEqualSeries(batch: StepBatch, pause: Pause): Promise<StepBatch> {
   const rowOf = new Map<string, number>();
   const target: number[] = [];
+  const { steps } = batch;
+  const atOnce = rowsBetweenPauses(steps);
   for (const [row, labels] of batch.labels.entries()) {
+    if (row % atOnce === 0) await pause();
     const key = labelsKey(labels);
     const first = rowOf.get(key);
     if (first === undefined) rowOf.set(key, row);
     target.push(first ?? row);
   }
   if (rowOf.size === batch.labels.length) return batch;
-  const { steps } = batch;
   const values = batch.values.slice();
   const present = batch.present.slice();
   for (const [row, first] of target.entries()) {
+    if (row % atOnce === 0) await pause();
     if (first === row) continue;
     for (let i = 0; i < steps; i++) {
       if (present[row * steps + i] === 0) continue;

@@ -10,9 +10,11 @@ import {
   labelsWith,
   labelValue,
 } from '../../model/labels.ts';
+import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import { isComparison } from '../kernels/elementwise.ts';
 import type { ArithmeticOperator, ComparisonOperator, VectorMatching } from '../parse/ast.ts';
 import { goQuote } from '../parse/go-text.ts';
+import type { StepBatch } from '../source.ts';
 import { GroupTable } from './grouping.ts';
 import { hasNameNote } from './name-note.ts';
 import { removeMetadataLabels } from './step-batch.ts';
@@ -38,19 +40,31 @@ export interface Signatures {
   readonly groups: readonly Labels[];
 }
 
+/** Two vectors and the match groups of their series. */
+export interface Matched {
+  readonly left: StepBatch;
+  readonly right: StepBatch;
+  readonly signatures: Signatures;
+}
+
 /** Numbers the match groups of two vectors: by the labels of `on`, or by all but those of `ignoring` and the metric name. */
-export function matchSignatures(
+export async function matchSignatures(
   matching: Pick<VectorMatching, 'on' | 'labels'>,
   left: readonly Labels[],
   right: readonly Labels[],
-): Signatures {
+  pause: Pause,
+): Promise<Signatures> {
+  const atOnce = rowsBetweenPauses(0);
   const table = new GroupTable({ grouping: matching.labels, without: !matching.on });
-  const number = (series: readonly Labels[]): Int32Array => {
+  const number = async (series: readonly Labels[]): Promise<Int32Array> => {
     const out = new Int32Array(series.length);
-    for (let i = 0; i < series.length; i++) out[i] = table.groupOf(series[i]!);
+    for (let i = 0; i < series.length; i++) {
+      if (i % atOnce === 0) await pause();
+      out[i] = table.groupOf(series[i]!);
+    }
     return out;
   };
-  return { left: number(left), right: number(right), groups: table.labels };
+  return { left: await number(left), right: await number(right), groups: table.labels };
 }
 
 /** The series of each group as rows, or -1 for none; undefined when a group has two. */

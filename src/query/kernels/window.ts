@@ -66,6 +66,42 @@ export function findWindows(job: WindowJob, count: number): void {
   }
 }
 
+/** The step after the last of a slice from step `start` on whose windows hold about `samplesMax` samples together. */
+export function sliceEnd({ from, to, steps }: WindowJob, start: number, samplesMax: number): number {
+  let samples = 0;
+  let i = start;
+  while (i < steps && samples <= samplesMax) {
+    samples += to[i]! - from[i]! + 1;
+    i++;
+  }
+  return i;
+}
+
+/**
+ * Steps `start` to `end` (excluded) of a job as a job of their own that begins at their first sample. Works in the windows of
+ * `job`: each of its steps may be in one slice only.
+ */
+export function sliceOf(job: WindowJob, start: number, end: number): WindowJob {
+  const from = job.from.subarray(start, end);
+  const to = job.to.subarray(start, end);
+  const base = from[0]!;
+  for (let i = 0; i < from.length; i++) {
+    from[i]! -= base;
+    to[i]! -= base;
+  }
+  return {
+    ...job,
+    timestamps: job.timestamps.subarray(base),
+    values: job.values.subarray(base),
+    from,
+    to,
+    steps: end - start,
+    end: job.end + start * job.step,
+    evalStart: job.evalStart + start * job.evalStep,
+    offset: job.offset + start,
+  };
+}
+
 /** Copies the present steps of one row of a step batch into columns: a subquery's samples. Returns their number. */
 export function columnsFromSteps(
   row: { values: Float64Array; present: Uint8Array; offset: number; steps: number },

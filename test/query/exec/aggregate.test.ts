@@ -14,6 +14,7 @@ import {
   gridOf,
   keyOf,
   labelSet,
+  pause,
   series,
   seriesOf,
   sortedSeries,
@@ -158,7 +159,7 @@ function naiveSelect(
   return sorted.slice(0, Math.max(0, count));
 }
 
-function run(spec: AggregationSpec, rows: readonly TestSeries[], batches = 2): TestSeries[] {
+async function run(spec: AggregationSpec, rows: readonly TestSeries[], batches = 2): Promise<TestSeries[]> {
   const aggregation = createAggregation(spec, gridOf(STEPS));
   for (let part = 0; part < batches; part++)
     aggregation.add(
@@ -167,7 +168,7 @@ function run(spec: AggregationSpec, rows: readonly TestSeries[], batches = 2): T
         STEPS,
       ),
     );
-  return sortedSeries(aggregation.finish(new Annotations()));
+  return sortedSeries(await aggregation.finish(new Annotations(), pause));
 }
 
 function inOrder(rows: readonly TestSeries[]): TestSeries[] {
@@ -204,11 +205,11 @@ function specs(op: AggregateOperator): fc.Arbitrary<AggregationSpec> {
 describe('aggregation', () => {
   it.each([...SIMPLE, 'quantile', 'topk', 'bottomk', 'limitk', 'count_values'] as const)(
     '%s equals its definition to the last bit, in whatever batches series arrive',
-    (op) => {
-      fc.assert(
-        fc.property(specs(op), arbitrarySeries(STEPS), (spec, rows) => {
+    async (op) => {
+      await fc.assert(
+        fc.asyncProperty(specs(op), arbitrarySeries(STEPS), async (spec, rows) => {
           const expected = inOrder(naiveAggregate(spec, rows));
-          expect(run(spec, rows, 1)).toEqual(expected);
+          expect(await run(spec, rows, 1)).toEqual(expected);
         }),
         { numRuns: 200 },
       );
@@ -217,15 +218,15 @@ describe('aggregation', () => {
 
   it.each(['sum', 'count', 'min', 'max', 'group', 'topk', 'bottomk', 'limitk', 'count_values'] as const)(
     '%s of merged states equals the whole exactly, however series are spread',
-    (op) => {
+    async (op) => {
       const wholeNumbers = fc.oneof(fc.integer({ min: -1e9, max: 1e9 }), fc.constantFrom(0, 7));
-      fc.assert(
-        fc.property(
+      await fc.assert(
+        fc.asyncProperty(
           specs(op),
           arbitrarySeries(STEPS, wholeNumbers),
           fc.array(fc.nat(2), { minLength: 24, maxLength: 24 }),
-          (spec, rows, shards) => {
-            expect(merged(spec, rows, shards)).toEqual(inOrder(naiveAggregate(spec, rows)));
+          async (spec, rows, shards) => {
+            expect(await merged(spec, rows, shards)).toEqual(inOrder(naiveAggregate(spec, rows)));
           },
         ),
       );
@@ -234,19 +235,19 @@ describe('aggregation', () => {
 
   it.each(['sum', 'avg', 'stddev', 'stdvar'] as const)(
     '%s of merged states equals the whole up to rounding, also where sums overflow',
-    (op) => {
+    async (op) => {
       const values = fc.oneof(
         fc.double({ noNaN: true, min: -1e6, max: 1e6 }),
         op === 'avg' ? fc.constantFrom(1.7e308, -1.7e308, Infinity) : fc.constant(0.1),
       );
-      fc.assert(
-        fc.property(
+      await fc.assert(
+        fc.asyncProperty(
           specs(op),
           arbitrarySeries(STEPS, values),
           fc.array(fc.nat(2), { minLength: 24, maxLength: 24 }),
-          (spec, rows, shards) => {
+          async (spec, rows, shards) => {
             const whole = inOrder(naiveAggregate(spec, rows));
-            const parts = merged(spec, rows, shards);
+            const parts = await merged(spec, rows, shards);
             expect(parts.map(keyOf)).toEqual(whole.map(keyOf));
             const inputs = rows.flatMap((row) => row.values.map((value) => Math.abs(value ?? 0)));
             const scale = Math.max(1, ...inputs.filter(Number.isFinite));
@@ -258,13 +259,13 @@ describe('aggregation', () => {
     },
   );
 
-  it('keeps the sum of shards exact through its compensation', () => {
+  it('keeps the sum of shards exact through its compensation', async () => {
     const rows = [1e16, 1, 1, -1e16, 0.5, 1e-3].map((value, i) => series({ l: `${i}` }, value, value, value));
     const spec: AggregationSpec = { op: 'sum', grouping: [], without: false };
-    expect(merged(spec, rows, [0, 1, 2, 1, 0, 2])).toEqual([series({}, 2.501, 2.501, 2.501)]);
+    expect(await merged(spec, rows, [0, 1, 2, 1, 0, 2])).toEqual([series({}, 2.501, 2.501, 2.501)]);
   });
 
-  it('orders an instant topk best first within each group, NaN last and equal values by labels', () => {
+  it('orders an instant topk best first within each group, NaN last and equal values by labels', async () => {
     const rows = [
       series({ l: 'x', n: '1' }, Number.NaN),
       series({ l: 'x', n: '3' }, 5),
@@ -280,7 +281,7 @@ describe('aggregation', () => {
     };
     const aggregation = createAggregation(spec, gridOf(1));
     aggregation.add(batchOf(rows));
-    const order = seriesOf(aggregation.finish(new Annotations())).map((row) => row.labels);
+    const order = seriesOf(await aggregation.finish(new Annotations(), pause)).map((row) => row.labels);
     expect(order.map(({ n }) => n)).toEqual(['5', '2', '3', '1', '4']);
   });
 
@@ -293,7 +294,7 @@ describe('aggregation', () => {
     expect(() => createAggregation(spec, gridOf(1))).toThrow(message);
   });
 
-  it('warns of quantiles outside 0..1 with the place of the parameter', () => {
+  it('warns of quantiles outside 0..1 with the place of the parameter', async () => {
     const paramValues = Float64Array.of(2, -1);
     const spec: AggregationSpec = {
       op: 'quantile',
@@ -303,18 +304,18 @@ describe('aggregation', () => {
       where: '1:10',
     };
     const annotations = new Annotations();
-    createAggregation(spec, { start: 0, end: 1000, step: 1000 }).finish(annotations);
+    await createAggregation(spec, { start: 0, end: 1000, step: 1000 }).finish(annotations, pause);
     expect(annotations.all().map((one) => `${one.level} ${one.text}`)).toEqual([
       'warning PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)',
       'warning PromQL warning: quantile value should be between 0 and 1, got -1 (1:10)',
     ]);
   });
 
-  it('refuses states of another operator or grid, and torn ones', () => {
+  it('refuses states of another operator or grid, and torn ones', async () => {
     const sum: AggregationSpec = { op: 'sum', grouping: ['l'], without: false };
     const source = createAggregation(sum, gridOf(2));
     source.add(batchOf([series({ l: 'x' }, 1, undefined)]));
-    const bytes = source.encodePartial();
+    const bytes = await source.encodePartial(pause);
     const refuse = (spec: AggregationSpec, steps: number, state: Uint8Array): void =>
       expect(() => createAggregation(spec, gridOf(steps)).addPartial(state)).toThrow(
         /^cannot read aggregation state/,
@@ -334,20 +335,20 @@ describe('limit_ratio', () => {
   it('and its complement give every series exactly once', async () => {
     const hasher = await createHasher();
     const rows = Array.from({ length: 200 }, (_, i) => series({ l: `${i}` }, i));
-    const pick = (ratio: number): Set<string> => {
+    const pick = async (ratio: number): Promise<Set<string>> => {
       const paramValues = Float64Array.of(ratio);
       const spec: AggregationSpec = { op: 'limit_ratio', grouping: [], without: false, paramValues, hasher };
       const aggregation = createAggregation(spec, gridOf(1));
       aggregation.add(batchOf(rows));
-      return new Set(sortedSeries(aggregation.finish(new Annotations())).map(keyOf));
+      return new Set(sortedSeries(await aggregation.finish(new Annotations(), pause)).map(keyOf));
     };
-    const [third, rest] = [pick(0.3), pick(-0.7)];
+    const [third, rest] = [await pick(0.3), await pick(-0.7)];
     expect(third.size).toBeGreaterThan(30);
     expect(third.size + rest.size).toBe(200);
     expect([...third].filter((key) => rest.has(key))).toEqual([]);
-    expect(pick(5).size).toBe(200);
-    expect(pick(-5).size).toBe(200);
-    expect(pick(0).size).toBe(0);
+    expect((await pick(5)).size).toBe(200);
+    expect((await pick(-5)).size).toBe(200);
+    expect((await pick(0)).size).toBe(0);
   });
 });
 
@@ -363,7 +364,11 @@ const RATIO_TABLE: [labels: Record<string, string>, offset: number][] = [
   [{ long: 'x'.repeat(300) }, 0.07994621800010102],
 ];
 
-function merged(spec: AggregationSpec, rows: readonly TestSeries[], shards: readonly number[]): TestSeries[] {
+async function merged(
+  spec: AggregationSpec,
+  rows: readonly TestSeries[],
+  shards: readonly number[],
+): Promise<TestSeries[]> {
   expect(distributes(spec.op)).toBe(true);
   const whole = createAggregation(spec, gridOf(STEPS));
   for (let shard = 0; shard < 3; shard++) {
@@ -374,9 +379,9 @@ function merged(spec: AggregationSpec, rows: readonly TestSeries[], shards: read
         STEPS,
       ),
     );
-    whole.addPartial(part.encodePartial());
+    whole.addPartial(await part.encodePartial(pause));
   }
-  return sortedSeries(whole.finish(new Annotations()));
+  return sortedSeries(await whole.finish(new Annotations(), pause));
 }
 
 // Rounding is relative to the inputs: what is left when large ones cancel is only as good as they were.

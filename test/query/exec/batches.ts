@@ -10,6 +10,9 @@ export interface TestSeries {
   readonly values: readonly (number | undefined)[];
 }
 
+/** A pause that never waits. */
+export const pause = (): undefined => undefined;
+
 /** A series from its labels and values. */
 export function series(labels: Record<string, string>, ...values: (number | undefined)[]): TestSeries {
   return { labels, values };

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Annotations } from '../../../src/model/annotations.ts';
 import { errorText } from '../../../src/model/errors.ts';
 import {
+  type BinaryContext,
   binaryScalars,
   binaryVectorScalar,
   binaryVectors,
@@ -15,6 +16,7 @@ import {
   batchOf,
   keyOf,
   labelSet,
+  pause,
   series,
   sortedSeries,
   type TestSeries,
@@ -144,11 +146,17 @@ function naiveVectors(
   return [...out.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
 
-function run(operation: VectorOperation, left: TestSeries[], right: TestSeries[]): TestSeries[] | string {
+function quiet(): BinaryContext {
+  return { annotations: new Annotations(), pause };
+}
+
+async function run(
+  operation: VectorOperation,
+  left: TestSeries[],
+  right: TestSeries[],
+): Promise<TestSeries[] | string> {
   try {
-    return sortedSeries(
-      binaryVectors(operation, batchOf(left, STEPS), batchOf(right, STEPS), new Annotations()),
-    );
+    return sortedSeries(await binaryVectors(operation, batchOf(left, STEPS), batchOf(right, STEPS), quiet()));
   } catch (error) {
     return errorText(error);
   }
@@ -169,38 +177,45 @@ const few = (length: number): fc.Arbitrary<TestSeries[]> =>
   arbitrarySeries(STEPS).map((rows) => rows.slice(0, length));
 
 describe('binary operation of vectors', () => {
-  it('matches, computes, drops names and refuses conflicts as its definition does, step by step', () => {
+  it('matches, computes, drops names and refuses conflicts as its definition does, step by step', async () => {
     const seen = { results: 0, errors: 0 };
-    fc.assert(
-      fc.property(operations, fc.boolean(), matchings, few(5), few(5), (op, bool, matching, left, right) => {
-        const include = matching.card === 'one-to-one' ? [] : matching.include;
-        const returnBool = bool && COMPARISONS.includes(op);
-        const operation: VectorOperation = { op, returnBool, matching: { ...matching, include } };
-        const expected = naiveVectors(operation, left, right);
-        const found = run(operation, left, right);
-        if (typeof expected === 'string') {
-          seen.errors++;
-          expect(found).toContain(expected);
-        } else {
-          if (expected.length > 0) seen.results++;
-          expect(found).toEqual(expected);
-        }
-      }),
+    await fc.assert(
+      fc.asyncProperty(
+        operations,
+        fc.boolean(),
+        matchings,
+        few(5),
+        few(5),
+        async (op, bool, matching, left, right) => {
+          const include = matching.card === 'one-to-one' ? [] : matching.include;
+          const returnBool = bool && COMPARISONS.includes(op);
+          const operation: VectorOperation = { op, returnBool, matching: { ...matching, include } };
+          const expected = naiveVectors(operation, left, right);
+          const found = await run(operation, left, right);
+          if (typeof expected === 'string') {
+            seen.errors++;
+            expect(found).toContain(expected);
+          } else {
+            if (expected.length > 0) seen.results++;
+            expect(found).toEqual(expected);
+          }
+        },
+      ),
       { numRuns: 1500 },
     );
     expect(seen.results).toBeGreaterThan(100);
     expect(seen.errors).toBeGreaterThan(50);
   });
 
-  it.each(['and', 'or', 'unless'] as const)('%s looks at each step for itself', (op) => {
-    fc.assert(
-      fc.property(matchings, few(8), few(8), (matching, left, right) => {
+  it.each(['and', 'or', 'unless'] as const)('%s looks at each step for itself', async (op) => {
+    await fc.assert(
+      fc.asyncProperty(matchings, few(8), few(8), async (matching, left, right) => {
         const operation: VectorOperation = {
           op,
           returnBool: false,
           matching: { ...matching, card: 'many-to-many', include: [] },
         };
-        expect(run(operation, left, right)).toEqual(naiveVectors(operation, left, right));
+        expect(await run(operation, left, right)).toEqual(naiveVectors(operation, left, right));
       }),
       { numRuns: 300 },
     );
@@ -232,24 +247,24 @@ describe('binary operation of vectors', () => {
       [a, twin],
       [series({ l: 'x' }, 5, 5, 5)],
     ],
-  ] as const)('%s says: %s', (card, message, left, right) => {
+  ] as const)('%s says: %s', async (card, message, left, right) => {
     const matching: VectorMatching = { card, on: true, labels: ['l'], include: [] };
-    expect(run({ op: '+', returnBool: false, matching }, [...left], [...right])).toBe(message);
+    expect(await run({ op: '+', returnBool: false, matching }, [...left], [...right])).toBe(message);
   });
 
-  it('says when grouping labels leave results ambiguous', () => {
+  it('says when grouping labels leave results ambiguous', async () => {
     const matching: VectorMatching = { card: 'many-to-one', on: true, labels: ['l'], include: ['m'] };
     const one = series({ l: 'x', m: 'same' }, 1, 1, 1);
-    expect(run({ op: '*', returnBool: false, matching }, [a, twin], [one])).toBe(
+    expect(await run({ op: '*', returnBool: false, matching }, [a, twin], [one])).toBe(
       'multiple matches for labels: grouping labels must ensure unique matches',
     );
   });
 
-  it('lets series that take turns share a match group', () => {
+  it('lets series that take turns share a match group', async () => {
     const matching: VectorMatching = { card: 'one-to-one', on: true, labels: ['l'], include: [] };
     const late = series({ __name__: 'a', l: 'x', m: '2' }, undefined, undefined, 2);
     const right = series({ l: 'x' }, 10, 10, 10);
-    expect(run({ op: '+', returnBool: false, matching }, [a, late], [right])).toEqual([
+    expect(await run({ op: '+', returnBool: false, matching }, [a, late], [right])).toEqual([
       series({ l: 'x' }, 11, 11, 12),
     ]);
   });
@@ -261,22 +276,22 @@ describe('binary operation of vectors', () => {
     ],
     [{ fillLeft: 0 }, { a: 110, d: 400 }],
     [{ fillRight: 7 }, { a: 110, c: 37 }],
-  ])('fills missing series with %o', (fill, expected) => {
+  ])('fills missing series with %o', async (fill, expected) => {
     const left = [series({ l: 'a' }, 10), series({ l: 'c' }, 30)];
     const right = [series({ l: 'a' }, 100), series({ l: 'd' }, 400)];
     const matching: VectorMatching = { ...PLAIN, ...fill };
-    const result = binaryVectors(
+    const result = await binaryVectors(
       { op: '+', returnBool: false, matching },
       batchOf(left),
       batchOf(right),
-      new Annotations(),
+      quiet(),
     );
     expect(Object.fromEntries(sortedSeries(result).map((row) => [row.labels['l'], row.values[0]]))).toEqual(
       expected,
     );
   });
 
-  it('fills the many side by fill_left even under group_right, as Prometheus does', () => {
+  it('fills the many side by fill_left even under group_right, as Prometheus does', async () => {
     const matching: VectorMatching = {
       card: 'one-to-many',
       on: true,
@@ -286,20 +301,21 @@ describe('binary operation of vectors', () => {
     };
     const meta = [series({ i: 'a' }, 100), series({ i: 'c' }, 300)];
     const info = [series({ i: 'a', cpu: '0' }, 1), series({ i: 'b', cpu: '0' }, 1)];
-    const result = binaryVectors(
+    const result = await binaryVectors(
       { op: '*', returnBool: false, matching },
       batchOf(meta),
       batchOf(info),
-      new Annotations(),
+      quiet(),
     );
     expect(sortedSeries(result)).toEqual([series({ cpu: '0', i: 'a' }, 100), series({ i: 'c' }, 300)]);
   });
 
-  it('notes that trims of floats give nothing', () => {
+  it('notes that trims of floats give nothing', async () => {
     const annotations = new Annotations();
     const operation: VectorOperation = { op: '</', returnBool: false, matching: PLAIN, where: '1:1' };
     const both = [series({ l: 'x' }, 1)];
-    expect(binaryVectors(operation, batchOf(both), batchOf(both), annotations).labels).toEqual([]);
+    const trimmed = await binaryVectors(operation, batchOf(both), batchOf(both), { annotations, pause });
+    expect(trimmed.labels).toEqual([]);
     expect(annotations.all()).toEqual([
       {
         level: 'info',

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Annotations } from '../../../src/model/annotations.ts';
 import { applyVectorFunction, type FunctionArgument, scalarOf } from '../../../src/query/exec/elementwise.ts';
 import type { StepBatch } from '../../../src/query/source.ts';
-import { batchOf, gridOf, series, seriesOf, sortedSeries, type TestSeries } from './batches.ts';
+import { batchOf, gridOf, pause, series, seriesOf, sortedSeries, type TestSeries } from './batches.ts';
 
 function argument(value: readonly TestSeries[] | Float64Array | string): FunctionArgument {
   if (typeof value === 'string') return { kind: 'string', value };
@@ -10,24 +10,25 @@ function argument(value: readonly TestSeries[] | Float64Array | string): Functio
   return { kind: 'vector', batch: batchOf(value, value[0]?.values.length ?? 1) };
 }
 
-function call(
+async function call(
   name: string,
   args: readonly (readonly TestSeries[] | Float64Array | string)[],
   annotations: Annotations = new Annotations(),
-): StepBatch {
+): Promise<StepBatch> {
   const steps = args.map((arg) =>
     Array.isArray(arg) ? arg[0]?.values.length : arg instanceof Float64Array ? arg.length : undefined,
   );
   const wheres = args.map((_, i) => `1:${10 * (i + 1)}`);
   return applyVectorFunction(name, args.map(argument), gridOf(steps.find((n) => n !== undefined) ?? 1), {
     annotations,
+    pause,
     wheres,
   });
 }
 
-function one(name: string, value: number, ...rest: number[]): number | undefined {
+async function one(name: string, value: number, ...rest: number[]): Promise<number | undefined> {
   const args = [[series({ __name__: 'a', l: 'x' }, value)], ...rest.map((number) => Float64Array.of(number))];
-  const result = seriesOf(call(name, args));
+  const result = seriesOf(await call(name, args));
   expect(result.map((row) => row.labels)).toEqual([{ l: 'x' }]);
   return result[0]!.values[0];
 }
@@ -49,8 +50,8 @@ describe('functions of one sample', () => {
     ['asin', 1, Math.PI / 2],
     ['cosh', 0, 1],
     ['atanh', 1, Infinity],
-  ])('%s(%d) is %d', (name, value, expected) => {
-    const found = one(name, value);
+  ])('%s(%d) is %d', async (name, value, expected) => {
+    const found = await one(name, value);
     if (Number.isFinite(expected)) expect(found).toBeCloseTo(expected, 14);
     else expect(found).toBe(expected);
   });
@@ -66,18 +67,22 @@ describe('functions of one sample', () => {
     ['clamp', [Number.NaN, Infinity, Infinity], Infinity],
     ['clamp_min', [-5, 0], 0],
     ['clamp_max', [5, Number.NaN], Number.NaN],
-  ] as const)('%s of %j is %d', (name, [value, ...rest], expected) => {
-    expect(one(name, value, ...rest)).toBe(expected);
+  ] as const)('%s of %j is %d', async (name, [value, ...rest], expected) => {
+    expect(await one(name, value, ...rest)).toBe(expected);
   });
 
-  it('clamp leaves out the steps at which its maximum is below its minimum', () => {
-    const result = call('clamp', [[series({ l: 'x' }, 5, 5)], Float64Array.of(0, 9), Float64Array.of(3, 3)]);
+  it('clamp leaves out the steps at which its maximum is below its minimum', async () => {
+    const result = await call('clamp', [
+      [series({ l: 'x' }, 5, 5)],
+      Float64Array.of(0, 9),
+      Float64Array.of(3, 3),
+    ]);
     expect(seriesOf(result)).toEqual([series({ l: 'x' }, 3, undefined)]);
   });
 
-  it('drops metric name, type and unit', () => {
+  it('drops metric name, type and unit', async () => {
     const row = series({ __name__: 'a', __type__: 'gauge', __unit__: 's', __other__: '1' }, -1);
-    expect(seriesOf(call('abs', [[row]]))).toEqual([series({ __other__: '1' }, 1)]);
+    expect(seriesOf(await call('abs', [[row]]))).toEqual([series({ __other__: '1' }, 1)]);
   });
 });
 
@@ -100,30 +105,30 @@ const DATES: [seconds: number, fields: number[]][] = [
 const DATE_NAMES = 'minute hour day_of_week day_of_month day_of_year days_in_month month year'.split(' ');
 
 describe('date functions', () => {
-  it.each(DATES)('take %d seconds apart as Go does', (seconds, fields) => {
-    expect(DATE_NAMES.map((name) => one(name, seconds))).toEqual(fields);
+  it.each(DATES)('take %d seconds apart as Go does', async (seconds, fields) => {
+    expect(await Promise.all(DATE_NAMES.map((name) => one(name, seconds)))).toEqual(fields);
   });
 
-  it('agree with the Date of the platform over four centuries', () => {
+  it('agree with the Date of the platform over four centuries', async () => {
     for (let day = -80_000; day < 80_000; day += 11) {
       const date = new Date(day * 86_400_000);
-      expect(one('year', day * 86_400)).toBe(date.getUTCFullYear());
-      expect(one('month', day * 86_400)).toBe(date.getUTCMonth() + 1);
-      expect(one('day_of_month', day * 86_400)).toBe(date.getUTCDate());
-      expect(one('day_of_week', day * 86_400)).toBe(date.getUTCDay());
+      expect(await one('year', day * 86_400)).toBe(date.getUTCFullYear());
+      expect(await one('month', day * 86_400)).toBe(date.getUTCMonth() + 1);
+      expect(await one('day_of_month', day * 86_400)).toBe(date.getUTCDate());
+      expect(await one('day_of_week', day * 86_400)).toBe(date.getUTCDay());
     }
   });
 
-  it('without an argument use the time of each step', () => {
+  it('without an argument use the time of each step', async () => {
     const grid = { start: -1500, end: 118_500, step: 60_000 };
-    const context = { annotations: new Annotations(), wheres: [] };
-    expect(seriesOf(applyVectorFunction('minute', [], grid, context))).toEqual([series({}, 59, 0, 1)]);
+    const context = { annotations: new Annotations(), pause, wheres: [] };
+    expect(seriesOf(await applyVectorFunction('minute', [], grid, context))).toEqual([series({}, 59, 0, 1)]);
   });
 });
 
 describe('vector and scalar', () => {
-  it('vector has no labels and a value at every step', () => {
-    expect(seriesOf(call('vector', [Float64Array.of(1, 2)]))).toEqual([series({}, 1, 2)]);
+  it('vector has no labels and a value at every step', async () => {
+    expect(seriesOf(await call('vector', [Float64Array.of(1, 2)]))).toEqual([series({}, 1, 2)]);
   });
 
   it('scalar is NaN unless exactly one series is there', () => {
@@ -147,8 +152,8 @@ describe('label functions', () => {
     [['dst', 'x', 'missing', ''], { src: 'source-value-10', dst: 'x' }],
     [['src', '', 'src', '.*'], {}],
     [['dst', '$0', 'src', 'value'], { src: 'source-value-10' }],
-  ])('label_replace with %j', (strings, expected) => {
-    expect(seriesOf(call('label_replace', [src.slice(0, 1), ...strings]))[0]!.labels).toEqual({
+  ])('label_replace with %j', async (strings, expected) => {
+    expect(seriesOf(await call('label_replace', [src.slice(0, 1), ...strings]))[0]!.labels).toEqual({
       __name__: 'a',
       ...expected,
     });
@@ -160,21 +165,21 @@ describe('label functions', () => {
     ['label_join', ['', '-', 'src'], 'invalid destination label name in label_join(): '],
     ['label_join', ['dst', '-', ''], 'invalid source label name in label_join(): '],
     ['label_replace', ['src', 'same', 'src', '.*'], 'vector cannot contain metrics with the same labelset'],
-  ])('%s with %j fails', (name, strings, message) => {
-    expect(() => call(name, [src, ...strings])).toThrow(message);
+  ])('%s with %j fails', async (name, strings, message) => {
+    await expect(call(name, [src, ...strings])).rejects.toThrow(message);
   });
 
-  it('label_join joins values, absent ones as empty text, and an empty result removes the label', () => {
+  it('label_join joins values, absent ones as empty text, and an empty result removes the label', async () => {
     const row = [series({ a: '1', c: '3' }, 1)];
-    expect(seriesOf(call('label_join', [row, 'all', '-', 'a', 'b', 'c']))).toEqual([
+    expect(seriesOf(await call('label_join', [row, 'all', '-', 'a', 'b', 'c']))).toEqual([
       series({ a: '1', all: '1--3', c: '3' }, 1),
     ]);
-    expect(seriesOf(call('label_join', [row, 'a', '']))).toEqual([series({ c: '3' }, 1)]);
+    expect(seriesOf(await call('label_join', [row, 'a', '']))).toEqual([series({ c: '3' }, 1)]);
   });
 
-  it('joins series that became equal but never meet', () => {
+  it('joins series that became equal but never meet', async () => {
     const rows = [series({ l: 'x', k: '1' }, 1, undefined), series({ l: 'x', k: '2' }, undefined, 2)];
-    expect(sortedSeries(call('label_replace', [rows, 'k', '', 'k', '.*']))).toEqual([
+    expect(sortedSeries(await call('label_replace', [rows, 'k', '', 'k', '.*']))).toEqual([
       series({ l: 'x' }, 1, 2),
     ]);
   });
@@ -194,8 +199,8 @@ describe('sorting', () => {
     ['sort_by_label', ['l'], ['node1', 'node2', 'node9', 'node10']],
     ['sort_by_label_desc', ['l'], ['node10', 'node9', 'node2', 'node1']],
     ['sort_by_label', ['missing'], ['node1', 'node10', 'node2', 'node9']],
-  ])('%s %j orders an instant vector', (name, labels, expected) => {
-    expect(seriesOf(call(name, [rows, ...labels])).map(({ labels: { l } }) => l)).toEqual(expected);
+  ])('%s %j orders an instant vector', async (name, labels, expected) => {
+    expect(seriesOf(await call(name, [rows, ...labels])).map(({ labels: { l } }) => l)).toEqual(expected);
   });
 });
 
@@ -210,23 +215,23 @@ describe('classic histograms', () => {
     bucket('b', '0.5', 0, 0, 4),
   ];
 
-  it('histogram_quantile groups buckets by the other labels and looks at each step for itself', () => {
-    expect(sortedSeries(call('histogram_quantile', [Float64Array.of(0.75, 0.25, 0.5), rows]))).toEqual([
+  it('histogram_quantile groups buckets by the other labels and looks at each step for itself', async () => {
+    expect(sortedSeries(await call('histogram_quantile', [Float64Array.of(0.75, 0.25, 0.5), rows]))).toEqual([
       series({ job: 'a' }, 1.5, 1, undefined),
       series({ job: 'b' }, Number.NaN, Number.NaN, 0.5),
     ]);
   });
 
-  it('histogram_fraction interpolates within buckets', () => {
+  it('histogram_fraction interpolates within buckets', async () => {
     const limits = [Float64Array.of(0, 0, 0), Float64Array.of(1.5, 1, 0.25)];
-    expect(sortedSeries(call('histogram_fraction', [...limits, rows]))).toEqual([
+    expect(sortedSeries(await call('histogram_fraction', [...limits, rows]))).toEqual([
       series({ job: 'a' }, 0.75, 0.25, undefined),
       series({ job: 'b' }, Number.NaN, Number.NaN, 0.25),
     ]);
   });
 
-  it('histogram_quantiles names each quantile', () => {
-    const result = call('histogram_quantiles', [
+  it('histogram_quantiles names each quantile', async () => {
+    const result = await call('histogram_quantiles', [
       rows.slice(0, 3),
       'q',
       Float64Array.of(0.5, 0.5, 0.5),
@@ -238,7 +243,7 @@ describe('classic histograms', () => {
     ]);
   });
 
-  it('warns of bad bounds and quantiles and tells of counts that fell', () => {
+  it('warns of bad bounds and quantiles and tells of counts that fell', async () => {
     const annotations = new Annotations();
     const fallen = [
       bucket('a', '1', 10, 10),
@@ -247,7 +252,7 @@ describe('classic histograms', () => {
       bucket('a', 'x\n', 1, 1),
       series({ __name__: 'h_bucket', job: 'c' }, 1, 1),
     ];
-    call('histogram_quantile', [Float64Array.of(1.5, 0.5), fallen], annotations);
+    await call('histogram_quantile', [Float64Array.of(1.5, 0.5), fallen], annotations);
     const bad = 'PromQL warning: bucket label "le" is missing or has a malformed value of';
     expect(annotations.all().map(({ level, text }) => `${level}: ${text}`)).toEqual([
       'warning: PromQL warning: quantile value should be between 0 and 1, got 1.5 (1:10)',
@@ -259,7 +264,7 @@ describe('classic histograms', () => {
     ]);
   });
 
-  it('names the metric in notes when asked to', () => {
+  it('names the metric in notes when asked to', async () => {
     const annotations = new Annotations();
     const batch = batchOf([
       bucket('a', 'x', 1),
@@ -271,20 +276,25 @@ describe('classic histograms', () => {
       { kind: 'scalar', values: Float64Array.of(0.5) },
       { kind: 'vector', batch },
     ];
-    applyVectorFunction('histogram_quantile', args, gridOf(1), { annotations, wheres: [], showNames: true });
+    await applyVectorFunction('histogram_quantile', args, gridOf(1), {
+      annotations,
+      pause,
+      wheres: [],
+      showNames: true,
+    });
     expect(annotations.all().map(({ text }) => /for metric name "\w+"/.exec(text)?.[0])).toEqual([
       'for metric name "h_bucket"',
       'for metric name "h_bucket"',
     ]);
   });
 
-  it('refuses histograms that differ only in name where they meet', () => {
+  it('refuses histograms that differ only in name where they meet', async () => {
     const twins = [
       bucket('a', '1', 1),
       bucket('a', 'Inf', 1),
       series({ __name__: 'g', job: 'a', le: 'Inf' }, 2),
     ];
-    expect(() => call('histogram_quantile', [Float64Array.of(0.5), twins])).toThrow(
+    await expect(call('histogram_quantile', [Float64Array.of(0.5), twins])).rejects.toThrow(
       'vector cannot contain metrics with the same labelset',
     );
   });

@@ -5,6 +5,7 @@ import { Annotations } from '../../../src/model/annotations.ts';
 import { createAggregation } from '../../../src/query/exec/aggregate.ts';
 import { splitPartial } from '../../../src/query/exec/split-partial.ts';
 import type { StepBatch } from '../../../src/query/source.ts';
+import { pause } from './batches.ts';
 
 const GRID = { start: 0, end: 99_000, step: 1000 };
 
@@ -20,11 +21,11 @@ function batch(series: number): StepBatch {
 
 describe('split partial states', () => {
   for (const op of ['sum', 'avg', 'count', 'topk', 'stddev'] as const) {
-    it(`${op} of pieces equals ${op} of the whole`, () => {
+    it(`${op} of pieces equals ${op} of the whole`, async () => {
       const spec = { op, grouping: ['pod'], without: false, paramValues: new Float64Array(100).fill(1) };
       const source = createAggregation(spec, GRID);
       source.add(batch(400));
-      const bytes = source.encodePartial();
+      const bytes = await source.encodePartial(pause);
       const pieces = splitPartial(bytes, 4096);
       expect(pieces.length).toBeGreaterThan(1);
       for (const piece of pieces) expect(piece.length).toBeLessThan(4096 + 64);
@@ -32,7 +33,9 @@ describe('split partial states', () => {
       whole.addPartial(bytes);
       const joined = createAggregation(spec, GRID);
       for (const piece of pieces) joined.addPartial(piece);
-      expect(joined.finish(new Annotations())).toEqual(whole.finish(new Annotations()));
+      expect(await joined.finish(new Annotations(), pause)).toEqual(
+        await whole.finish(new Annotations(), pause),
+      );
     });
   }
 

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { concatBatches, mergeEqualSeries } from '../../../src/query/exec/step-batch.ts';
 import { decodeReply, encodeReply, splitBatch } from '../../../src/query/exec/step-batch-codec.ts';
 import type { FragmentReply, StepBatch } from '../../../src/query/source.ts';
+import { pause } from './batches.ts';
 
 function cells(batch: StepBatch): unknown {
   return batch.labels.map((labels, row) => [
@@ -105,7 +106,7 @@ describe('reply codec', () => {
     expect(() => decodeReply(new Uint8Array([9, 0]))).toThrow('version 9');
   });
 
-  it('splits by series and, on very wide grids, by steps, and the parts join to the whole', () => {
+  it('splits by series and, on very wide grids, by steps, and the parts join to the whole', async () => {
     for (const [series, steps] of [
       [5000, 60],
       [2, 100_000],
@@ -123,7 +124,7 @@ describe('reply codec', () => {
       const parts = encoded
         .map(decodeReply)
         .map((reply) => (reply.kind === 'batch' ? reply.batch : undefined)!);
-      const whole = mergeEqualSeries(concatBatches(parts, steps));
+      const whole = await mergeEqualSeries(concatBatches(parts, steps), pause);
       expect(whole.labels).toEqual(batch.labels);
       expect(Buffer.compare(Buffer.from(whole.values.buffer), Buffer.from(values.buffer))).toBe(0);
     }
