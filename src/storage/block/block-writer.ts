@@ -3,9 +3,9 @@
 
 import type { ChunkSeries } from '../../codec/chunk.ts';
 import { DomainError, invariant } from '../../model/errors.ts';
+import type { Pause } from '../../model/pause.ts';
 import type { Disk } from '../../platform/disk.ts';
 import { type ChunkRefs, type IndexFacts, type IndexWriter, openIndexWriter } from '../index/index-writer.ts';
-import type { Pause } from '../../model/pause.ts';
 import { type BlockCompaction, type BlockMeta, encodeBlockMeta, META_FILE } from './block-meta.ts';
 import {
   ChunkSegmentWriter,

@@ -1,8 +1,8 @@
 // Opens blocks for reading, from a local folder or from a bucket with a local cache of index headers.
 
 import { DomainError } from '../../model/errors.ts';
-import type { Disk } from '../../platform/disk.ts';
 import type { Pause } from '../../model/pause.ts';
+import type { Disk } from '../../platform/disk.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import { type BlockMeta, decodeBlockMeta, META_FILE } from './block-meta.ts';
 import { type BlockCaches, BlockReader } from './block-reader.ts';

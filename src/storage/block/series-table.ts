@@ -3,9 +3,9 @@
 import { crc32c } from '../../codec/hash.ts';
 import { DomainError } from '../../model/errors.ts';
 import type { Labels } from '../../model/labels.ts';
+import type { Pause } from '../../model/pause.ts';
 import { ByteCursor, uint32At } from '../index/encode.ts';
 import { SERIES_ALIGN } from '../index/index-writer.ts';
-import type { Pause } from '../../model/pause.ts';
 import { type ByteSource, readRanges } from './byte-source.ts';
 import type { IndexHeader } from './index-header.ts';
 
