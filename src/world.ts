@@ -18,7 +18,8 @@ import { realClock } from './platform/clock.ts';
 import type { Config } from './platform/config.ts';
 import { realDisk } from './platform/disk.ts';
 import type { Logger } from './platform/log.ts';
-import { createMetrics } from './platform/metrics.ts';
+import { heapBytesMax, MemoryPool } from './platform/memory.ts';
+import { createMetrics, type Metrics } from './platform/metrics.ts';
 import { randomHex, realRandom } from './platform/random.ts';
 import { folderStore } from './storage/objects/folder.ts';
 import { minioStore } from './storage/objects/minio.ts';
@@ -82,9 +83,25 @@ export async function openWorld(
     random,
     disk,
     metrics,
+    memory: queryMemory(config, metrics),
     log: log.with({ process: identity.id }),
   };
   return { world, close: links.close };
+}
+
+function queryMemory({ query }: Config, metrics: Metrics): MemoryPool {
+  const bytes = query.process_memory_bytes_max;
+  const pool = new MemoryPool(
+    'query.process_memory_bytes_max',
+    bytes === 0 ? Math.floor(heapBytesMax() / 2) : bytes,
+  );
+  metrics.gauge(
+    'skein_query_memory_bytes',
+    'Working memory that the queries of this process hold, its shards included.',
+    [],
+    (gauge) => gauge.set(pool.held),
+  );
+  return pool;
 }
 
 // A process keeps its name with its data folder: started again, it gets the partitions whose snapshots it has.

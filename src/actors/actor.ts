@@ -6,6 +6,7 @@ import type { DurableLogs } from '../bus/durable-log.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Disk } from '../platform/disk.ts';
 import type { Logger } from '../platform/log.ts';
+import type { MemoryPool } from '../platform/memory.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { Random } from '../platform/random.ts';
 import type { ObjectStore } from '../storage/objects/object-store.ts';
@@ -44,6 +45,8 @@ export interface World {
   readonly random: Random;
   readonly disk: Disk;
   readonly metrics: Metrics;
+  /** Working memory of all queries of the process together; without it each is bounded by its own limit alone. */
+  readonly memory?: MemoryPool;
   readonly log: Logger;
 }
 

@@ -81,6 +81,7 @@ export interface Config {
     readonly samples_max: number;
     readonly series_max: number;
     readonly memory_bytes_max: number;
+    readonly process_memory_bytes_max: number;
     readonly concurrency_max: number;
     readonly queue_max: number;
     readonly owner_wait: number;
@@ -269,6 +270,10 @@ export const SETTINGS: {
     ),
     series_max: integer(5_000_000, 'Series one query may touch.', { min: 1 }),
     memory_bytes_max: bytes('1GiB', 'Working memory of one query.', { min: '1MiB' }),
+    process_memory_bytes_max: bytes(
+      '0B',
+      'Working memory of all queries of a process, its shards included; one that would take more gets 503. 0 = half of what the heap may grow to.',
+    ),
     concurrency_max: integer(20, 'Queries evaluated at once, as Prometheus --query.max-concurrency.', {
       min: 1,
     }),

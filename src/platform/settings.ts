@@ -72,7 +72,7 @@ export function bytes(
 ): Setting<number> {
   const min = range.min === undefined ? 0 : parseBytes(range.min)!;
   const max = range.max === undefined ? Number.MAX_SAFE_INTEGER : parseBytes(range.max)!;
-  const allowed = `a size such as ${fallback}${range.min ? `, at least ${range.min}` : ''}${range.max ? `, at most ${range.max}` : ''}`;
+  const allowed = `a size such as ${fallback === '0B' ? '1GiB' : fallback}${range.min ? `, at least ${range.min}` : ''}${range.max ? `, at most ${range.max}` : ''}`;
   return {
     kind: 'bytes',
     fallback: parseBytes(fallback)!,

@@ -4,6 +4,7 @@
 import { DomainError } from '../model/errors.ts';
 import type { Pause } from '../model/pause.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { MemoryPool } from '../platform/memory.ts';
 
 /** How long a query computes before it lets other work of the process run, ms. */
 const SLICE_MS = 25;
@@ -18,7 +19,15 @@ export interface QueryLimits {
   readonly memoryBytesMax: number;
 }
 
-/** Mutable account of one query. */
+/** What a query shares with the others of its process. */
+export interface QueryHost {
+  /** With a clock the query gives way to timers and I/O (its own cancellation among them) every few ms. */
+  readonly clock?: Clock;
+  /** Working memory of all queries together. */
+  readonly memory?: MemoryPool;
+}
+
+/** Mutable account of one query; close() it when the query is over. */
 export class QueryBudget {
   readonly limits: QueryLimits;
   readonly signal: AbortSignal;
@@ -30,15 +39,22 @@ export class QueryBudget {
   /** breathe() to hand on to work that does not know of budgets. */
   readonly pause: Pause = () => this.breathe();
   #samplesNow = 0;
+  #pool: MemoryPool | undefined;
   readonly #clock: Clock | undefined;
   #sliceStart: number;
 
-  /** With a clock the query also gives way to timers and I/O (its own cancellation among them) every few ms. */
-  constructor(limits: QueryLimits, signal: AbortSignal, clock?: Clock) {
+  constructor(limits: QueryLimits, signal: AbortSignal, { clock, memory }: QueryHost = {}) {
     this.limits = limits;
     this.signal = signal;
     this.#clock = clock;
+    this.#pool = memory;
     this.#sliceStart = clock?.monotonic() ?? 0;
+  }
+
+  /** Gives back to the process what the query still holds. Parts of it that have not noticed its end yet hold nothing any more. */
+  close(): void {
+    this.#pool?.give(this.bytesNow);
+    this.#pool = undefined;
   }
 
   /** Like check(), and a promise to wait for when the query has computed for long enough; call it between batches. */
@@ -96,8 +112,9 @@ export class QueryBudget {
       );
   }
 
-  /** Takes working memory. */
+  /** Takes working memory; `execution` error past the query's own limit, `full` when the process has no more. */
   holdBytes(bytes: number): void {
+    this.#pool?.take(bytes);
     this.bytesNow += bytes;
     if (this.bytesNow > this.bytesPeak) this.bytesPeak = this.bytesNow;
     if (this.bytesNow > this.limits.memoryBytesMax)
@@ -110,5 +127,6 @@ export class QueryBudget {
   /** Gives working memory back. */
   releaseBytes(bytes: number): void {
     this.bytesNow -= bytes;
+    this.#pool?.give(bytes);
   }
 }

@@ -6,6 +6,7 @@ import { Annotations } from '../model/annotations.ts';
 import { DomainError } from '../model/errors.ts';
 import { linkedController } from '../platform/abort.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { MemoryPool } from '../platform/memory.ts';
 import { QueryBudget, type QueryLimits } from './budget.ts';
 import { distributes } from './exec/aggregate.ts';
 import { openExecution } from './exec/build-operator.ts';
@@ -51,6 +52,8 @@ export interface EngineOptions {
   readonly hasher?: Hasher;
   /** With a clock long queries give way to other work of the process, their own cancellation among it. */
   readonly clock?: Clock;
+  /** Working memory of all queries of the process together. */
+  readonly memory?: MemoryPool;
 }
 
 /** What every query may say. */
@@ -116,14 +119,15 @@ export function createEngine(options: EngineOptions): Engine {
   };
   const run = async (query: QueryOptions, grid: StepRange, instant: boolean): Promise<QueryResult> => {
     const life = linkedController(query.signal);
+    const budget = new QueryBudget(query.limits ?? options.limits, life.signal, options);
     try {
-      const budget = new QueryBudget(query.limits ?? options.limits, life.signal, options.clock);
       return await evaluate(query, grid, instant, budget);
     } catch (error) {
       // Parts of the query that still run elsewhere are of no use to anybody now.
       life.abort(new DomainError('canceled', 'query was canceled'));
       throw error;
     } finally {
+      budget.close();
       life.unlink();
     }
   };

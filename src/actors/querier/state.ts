@@ -2,6 +2,7 @@
 
 import type { Service } from '../../bus/bus.ts';
 import type { Config } from '../../platform/config.ts';
+import type { MemoryPool } from '../../platform/memory.ts';
 import type { CounterMetric, HistogramMetric } from '../../platform/metrics.ts';
 import { createEngine, type Engine } from '../../query/engine.ts';
 import type { ActorContext } from '../actor.ts';
@@ -18,6 +19,8 @@ export interface QuerierState {
   readonly config: Config;
   readonly fanout: FanoutSettings;
   readonly gate: Gate;
+  /** Working memory of all queries of the process together. */
+  readonly memory: MemoryPool | undefined;
   /** Engines by tenant, partial-response mode and consistency, least recently used first. */
   readonly engines: Map<string, Engine>;
   readonly metrics: QuerierMetrics;
@@ -48,6 +51,7 @@ export async function openQuerier(
       ownerWaitMs: config.query.owner_wait,
       partialResponse: config.query.partial_response,
     },
+    memory: context.memory,
     gate: new Gate(config.query.concurrency_max, config.query.queue_max),
     engines: new Map(),
     metrics: {
@@ -90,6 +94,7 @@ export function engineOf(
       memoryBytesMax: query.memory_bytes_max,
     },
     clock: state.fanout.clock,
+    ...(state.memory === undefined ? {} : { memory: state.memory }),
     fragments: fragmentRunner({ ...state.fanout, partialResponse, strong, tenant }),
   });
   state.engines.set(key, engine);

@@ -103,10 +103,14 @@ async function answerQuery(
   request: RequestContext,
   context: ShardContext,
 ): Promise<void> {
-  const budget = new QueryBudget(message.limits, request.signal, context.clock);
+  const budget = new QueryBudget(message.limits, request.signal, context);
   const lacks = new Lacks();
   const source = honestSource(state, message.tenant, lacks);
-  for await (const reply of runFragment(message.fragment, source, budget)) await send(encodeReply(reply));
+  try {
+    for await (const reply of runFragment(message.fragment, source, budget)) await send(encodeReply(reply));
+  } finally {
+    budget.close();
+  }
   const warnings = [...lacks.texts(state.partition), ...state.damage.map((text) => `log damage: ${text}`)];
   if (warnings.length === 0) return;
   const notes = warnings.map((text) => ({ level: 'warning' as const, text }));

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { DomainError } from '../../../src/model/errors.ts';
 import { type Clock, realClock } from '../../../src/platform/clock.ts';
+import { MemoryPool } from '../../../src/platform/memory.ts';
 import { createEngine, type Engine } from '../../../src/query/engine.ts';
 import { ALL_PARSE_FEATURES } from '../../../src/query/parse/options.ts';
 import { memorySource, series } from '../memory-source.ts';
@@ -17,7 +18,11 @@ const MANY = Array.from({ length: 800 }, (_, i) =>
   ),
 );
 
-function engineWith(clock: Clock | undefined, limits: typeof LIMITS = LIMITS): Engine {
+function engineWith(
+  clock: Clock | undefined,
+  limits: typeof LIMITS = LIMITS,
+  memory: MemoryPool = new MemoryPool('of nothing', Infinity),
+): Engine {
   const source = memorySource(MANY, 400);
   return createEngine({
     lookbackMs: 300_000,
@@ -25,6 +30,7 @@ function engineWith(clock: Clock | undefined, limits: typeof LIMITS = LIMITS): E
     limits,
     features: ALL_PARSE_FEATURES,
     source,
+    memory,
     ...(clock === undefined ? {} : { clock }),
   });
 }
@@ -44,6 +50,44 @@ function countingClock(): Clock & { looks: number } {
     every: () => () => {},
   };
 }
+
+describe('memory of all queries of a process', () => {
+  const query = 'x_total + on (i) y';
+
+  it('is given back whatever becomes of a query', async () => {
+    const memory = new MemoryPool('query.process_memory_bytes_max', 1e9);
+    const tight = { ...LIMITS, samplesMax: 100_000 };
+    await engineWith(undefined, LIMITS, memory).range({ query, ...GRID });
+    expect(memory.held).toBe(0);
+    await expect(engineWith(undefined, tight, memory).range({ query, ...GRID })).rejects.toThrow('too many');
+    expect(memory.held).toBe(0);
+    const clock = countingClock();
+    const abort = new AbortController();
+    const after: Clock['after'] = (delayMs, run) => {
+      abort.abort(new DomainError('canceled', 'query was canceled'));
+      return clock.after(delayMs, run);
+    };
+    const canceled = engineWith({ ...clock, after }, LIMITS, memory);
+    await expect(canceled.range({ query, ...GRID, signal: abort.signal })).rejects.toThrow('was canceled');
+    expect(memory.held).toBe(0);
+  });
+
+  it('is refused to the query that asks for more than is left, and the others go on', async () => {
+    const memory = new MemoryPool('query.process_memory_bytes_max', 25_000_000);
+    memory.take(6_000_000);
+    const engine = engineWith(undefined, LIMITS, memory);
+    await expect(engine.range({ query, ...GRID })).rejects.toMatchObject({
+      code: 'full',
+      message: expect.stringMatching(
+        /^cannot take \d+ bytes more: queries of this process hold \d+ of 25000000 bytes \(limit query\.process_memory_bytes_max\)/,
+      ),
+    });
+    expect(memory.held).toBe(6_000_000);
+    memory.give(6_000_000);
+    await engine.range({ query, ...GRID });
+    expect(memory.held).toBe(0);
+  });
+});
 
 /** How often a query over GRID looks at the time. */
 async function looksOf(query: string): Promise<number> {
