@@ -45,6 +45,8 @@ export interface Server {
   resume(): Promise<void>;
   /** Its output so far. */
   output(): string;
+  /** Its data; of a process only. */
+  readonly folder?: string;
   /** Its process id while it runs; containers have none. */
   pid?(): number | undefined;
   /** Ends it and removes its data. */
@@ -119,6 +121,7 @@ export async function startProcess(binary: string, launch: Launch): Promise<Serv
     name: launch.name,
     host: '127.0.0.1',
     port: launch.port,
+    folder,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
     start,

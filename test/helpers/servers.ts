@@ -174,6 +174,8 @@ function natsLaunch(node: NatsNode, options: NatsOptions): Launch {
 /** A running nats-server and its client URL. */
 export interface NatsServer extends Server {
   readonly url: string;
+  /** Its monitoring endpoints (/jsz and others). */
+  readonly monitorUrl: string;
 }
 
 /** Starts one nats-server. */
@@ -181,7 +183,7 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
   const run = await runner('nats-server');
   const [port = 0, monitorPort = 0] = await freePorts(2);
   const server = await run(natsLaunch({ name: `nats-${port}`, port, monitorPort }, options));
-  return { ...server, url: `nats://127.0.0.1:${port}` };
+  return { ...server, url: `nats://127.0.0.1:${port}`, monitorUrl: `http://127.0.0.1:${monitorPort}` };
 }
 
 /** Three nats-servers as one JetStream cluster. */
@@ -207,7 +209,11 @@ export async function startNatsCluster(options: NatsOptions = {}): Promise<NatsC
   const servers = await Promise.all(
     nodes.map(async (node): Promise<NatsServer> => {
       const server = await run(natsLaunch({ ...node, cluster: { port: node.clusterPort, routes } }, options));
-      return { ...server, url: `nats://127.0.0.1:${node.port}` };
+      return {
+        ...server,
+        url: `nats://127.0.0.1:${node.port}`,
+        monitorUrl: `http://127.0.0.1:${node.monitorPort}`,
+      };
     }),
   );
   return {
