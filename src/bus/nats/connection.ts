@@ -10,6 +10,7 @@ import {
   type MsgHdrs,
   type NatsConnection,
   headers as natsHeaders,
+  type PublishOptions,
 } from 'nats';
 import { DomainError, errorText } from '../../model/errors.ts';
 import { type Clock, sleep } from '../../platform/clock.ts';
@@ -248,11 +249,16 @@ function makeLink(
 /** Header of messages about a mailbox rather than for it. */
 export const goneHeader = 'Skein-Gone';
 
+/** How a message is published that says: what you write about is not known here any more. */
+export function goneMessage(): PublishOptions {
+  return { headers: headersOf({ [goneHeader]: '1' }) };
+}
+
 /** Answers whoever still writes to a closed mailbox, so that it stops. */
 function tellGone(connection: NatsConnection, message: Msg): void {
   const reply = message.reply ?? '';
   if (!reply.startsWith('_INBOX.') || message.headers?.has(goneHeader)) return;
-  connection.publish(reply, undefined, { headers: headersOf({ [goneHeader]: '1' }) });
+  connection.publish(reply, undefined, goneMessage());
 }
 
 async function followStatus(

@@ -3,7 +3,7 @@
 import type { Msg, Service as NatsService, ServiceMsg } from 'nats';
 import { asDomainError, DomainError } from '../../model/errors.ts';
 import type { Payload, RequestContext, Service, ServiceInfo } from '../bus.ts';
-import { goneHeader, headersOf, isNoResponders, type MailboxHandler } from './connection.ts';
+import { goneHeader, goneMessage, headersOf, isNoResponders, type MailboxHandler } from './connection.ts';
 import type { BusContext } from './pulse.ts';
 import { encodeError, frameOverheadBytes, numberHeader, wire } from './wire.ts';
 
@@ -144,7 +144,8 @@ export async function startService(bus: BusContext, info: ServiceInfo): Promise<
     description: info.description,
     metadata: { ...info.metadata },
   });
-  const underWay = new Set<Promise<void>>();
+  /** What is being answered, by the requester's mailbox. */
+  const underWay = new Map<string, Promise<void>>();
 
   const respond = async (request: ServiceMsg, framed: boolean, run: Run): Promise<void> => {
     const answer = new Answer(bus, request, framed);
@@ -162,9 +163,16 @@ export async function startService(bus: BusContext, info: ServiceInfo): Promise<
       metadata: { answers: framed ? 'frames' : 'one reply' },
       handler: (error, request) => {
         if (error) return bus.log.error('a NATS endpoint failed', { subject, error: error.message });
-        if (request.headers?.has(wire.probe) || !request.reply) return;
-        const done = respond(request, framed, run).finally(() => underWay.delete(done));
-        underWay.add(done);
+        const { reply } = request;
+        if (!reply) return;
+        if (request.headers?.has(wire.probe)) {
+          if (!underWay.has(reply)) bus.link.connection.publish(reply, empty, goneMessage());
+          return;
+        }
+        underWay.set(
+          reply,
+          respond(request, framed, run).finally(() => underWay.delete(reply)),
+        );
       },
     });
     await bus.link.connection.flush();
@@ -180,7 +188,7 @@ export async function startService(bus: BusContext, info: ServiceInfo): Promise<
       }),
     async stop() {
       await service.stop();
-      await Promise.allSettled([...underWay]);
+      await Promise.allSettled([...underWay.values()]);
     },
   };
 }

@@ -7,7 +7,9 @@
 //   error              Skein-Error: code, Skein-Retryable, message as payload; Skein-End as well when frames were asked for
 //   credit             Skein-Credit: bytes consumed so far                                 to the responder's mailbox
 //   cancel             Skein-Cancel                                                        to the responder's mailbox
-//   probe              Skein-Probe: is anybody there? Nobody answers it, but without a listener the server sends a 503.
+//   probe              Skein-Probe: is anybody there? To the responder's mailbox, or to the subject while it is not known. Who is at it
+//                      lets its beats speak; without a listener the server sends a 503
+//   gone               Skein-Gone: not known here (a closed mailbox; a probe of a request that is not being answered) to the sender's mailbox
 
 import type { Msg, MsgHdrs } from 'nats';
 import { DomainError, type ErrorCode } from '../../model/errors.ts';

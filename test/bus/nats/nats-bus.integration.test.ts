@@ -89,6 +89,32 @@ await describeWithServers(['nats-server'], 'NatsBus on a real server', () => {
     expect(performance.now() - start).toBeLessThan(5_000);
   });
 
+  it('notices that a responder died although another one listens on the same subject', async () => {
+    const subject = freshPrefix();
+    let taker: NatsLink | undefined;
+    let arrived = (): void => undefined;
+    const taken = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
+    for (let i = 0; i < 2; i++) {
+      const service = await (await bus()).service(info);
+      const own = links.at(-1)!;
+      await service.serve(subject, () => {
+        taker = own;
+        arrived();
+        return new Promise<never>(() => undefined);
+      });
+    }
+    const b = await bus();
+    const start = performance.now();
+    const answer = b.request(subject, numbered(1), { deadlineMs: 60_000 });
+    answer.catch(() => undefined);
+    await taken;
+    await taker!.connection.close();
+    await expect(answer).rejects.toMatchObject({ code: 'unavailable' });
+    expect(performance.now() - start).toBeLessThan(5_000);
+  });
+
   it('notices that a responder lost its connection, gave up and came back', async () => {
     const b = await bus();
     const responder = await link(server.url);
