@@ -126,7 +126,8 @@ export async function runPass(
       meta = await writePassBlock(place, store, pass, { folder: `${folder}/${ulid}`, ulid, index });
       if (meta === undefined) continue;
       await uploadBlock(disk, `${folder}/${ulid}`, objects, options);
-      await disk.rename(`${folder}/${ulid}/${META_FILE}`, `${metaFolder(place)}/${ulid}/${META_FILE}`);
+      const metaBytes = await disk.readFile(`${folder}/${ulid}/${META_FILE}`);
+      await metaDisk(place).writeFile(`${ulid}/${META_FILE}`, metaBytes);
       await disk.remove(`${folder}/${ulid}`);
       blocks++;
     }
@@ -160,12 +161,8 @@ function writePassBlock(
   });
 }
 
-function metaFolder(place: BlockPlace): string {
-  return `shards/${place.partition}/blocks`;
-}
-
 function metaDisk(place: BlockPlace): Disk {
-  return place.world.disk.within(metaFolder(place));
+  return place.world.disk.within(`shards/${place.partition}/blocks`);
 }
 
 function openOwn(place: BlockPlace, meta: BlockMeta): ReturnType<typeof openBucketBlock> {

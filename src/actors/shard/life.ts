@@ -63,8 +63,8 @@ export async function openShard(
   };
   const { found, isWhole } = await firstLook(state);
   await readShardSnapshot(state, bounds, found, context);
-  // A log that was never trimmed has everything.
-  if (bounds.first === 1) state.bucket.blocksKnown = true;
+  // A log that was never trimmed has everything, when it is replayed from its beginning.
+  if (bounds.first === 1 && state.applied === 0) state.bucket.blocksKnown = true;
   await adopt(state, found);
   if (isWhole) noteReview(state);
   const began = context.clock.monotonic();

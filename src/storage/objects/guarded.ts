@@ -1,5 +1,5 @@
-// A bucket that is not waited for: what a reader cannot have soon fails with `unavailable`, and while the bucket is known to be
-// away everything but one trial every few seconds fails at once. The store below goes on trying by its own rules.
+// A bucket that is not waited for: what a reader cannot have soon fails with `unavailable`, and for a few seconds after that everything
+// does at once. The store below goes on trying by its own rules.
 
 import { asDomainError, DomainError } from '../../model/errors.ts';
 import type { Clock } from '../../platform/clock.ts';
@@ -9,7 +9,7 @@ import type { ObjectStore } from './object-store.ts';
 export interface GuardOptions {
   /** For one answer to a read, ms; writes are waited for as long as the store below does. */
   readonly waitMs: number;
-  /** Between two trials while the bucket is away, ms. */
+  /** How long nothing is tried after a failure, ms. */
   readonly retryMs: number;
 }
 
@@ -33,8 +33,8 @@ export function guardedStore(objects: ObjectStore, clock: Clock, options: GuardO
 class Guard {
   readonly #clock: Clock;
   readonly #options: GuardOptions;
-  /** Why the bucket is away, and when the next trial may be made; undefined while it answers. */
-  #away: { readonly reason: string; trialAt: number } | undefined;
+  /** Why the bucket is away, and until when that is believed; undefined while it answers. */
+  #away: { readonly reason: string; readonly until: number } | undefined;
 
   constructor(clock: Clock, options: GuardOptions) {
     this.#clock = clock;
@@ -76,11 +76,8 @@ class Guard {
 
   #admit(action: string): void {
     const away = this.#away;
-    if (away === undefined) return;
-    const now = this.#clock.monotonic();
-    if (now < away.trialAt)
-      throw new DomainError('unavailable', `cannot ${action}: the bucket is away (${away.reason})`);
-    away.trialAt = now + this.#options.retryMs;
+    if (away === undefined || this.#clock.monotonic() >= away.until) return;
+    throw new DomainError('unavailable', `cannot ${action}: the bucket is away (${away.reason})`);
   }
 
   async #judged<T>(work: Promise<T>): Promise<T> {
@@ -96,6 +93,6 @@ class Guard {
 
   #fail(failure: DomainError): void {
     if (failure.code !== 'unavailable') return;
-    this.#away = { reason: failure.message, trialAt: this.#clock.monotonic() + this.#options.retryMs };
+    this.#away = { reason: failure.message, until: this.#clock.monotonic() + this.#options.retryMs };
   }
 }

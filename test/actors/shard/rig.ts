@@ -7,6 +7,7 @@ import { createIngestor } from '../../../src/actors/receiver/ingest/ingestor.ts'
 import { type ActorRef, startActor } from '../../../src/actors/runtime.ts';
 import type { ShardMessages } from '../../../src/actors/shard/messages.ts';
 import { shard } from '../../../src/actors/shard/shard.ts';
+import type { Bus } from '../../../src/bus/bus.ts';
 import type { Directory } from '../../../src/bus/directory.ts';
 import type { DurableLog } from '../../../src/bus/durable-log.ts';
 import { createLocalBus } from '../../../src/bus/local/local-bus.ts';
@@ -16,11 +17,13 @@ import { callMany } from '../../../src/bus/rpc.ts';
 import { shardSubject } from '../../../src/bus/subjects.ts';
 import { createHasher } from '../../../src/codec/hash.ts';
 import { encodeWriteRequest } from '../../../src/codec/proto/remote-write.ts';
+import { DomainError } from '../../../src/model/errors.ts';
+import type { Clock } from '../../../src/platform/clock.ts';
 import { readConfig } from '../../../src/platform/config.ts';
 import { silentLogger } from '../../../src/platform/log.ts';
 import { createMetrics } from '../../../src/platform/metrics.ts';
 import { seededRandom } from '../../../src/platform/random.ts';
-import { createEngine } from '../../../src/query/engine.ts';
+import { createEngine, type Engine } from '../../../src/query/engine.ts';
 import { blockCaches } from '../../../src/storage/block/block-reader.ts';
 import { memoryStore } from '../../../src/storage/objects/memory.ts';
 import type { ObjectStore } from '../../../src/storage/objects/object-store.ts';
@@ -30,18 +33,38 @@ import { createVirtualClock, settle, type VirtualClock } from '../../helpers/vir
 const hasher = await createHasher();
 const TENANT = 't';
 
+/** A process that may hold the partition. */
+export interface RigProcess {
+  readonly shard: ActorRef<ShardMessages>;
+  /** Ends it as kill -9 does: nothing of it runs or is heard of any more; its disk stays. */
+  kill(): Promise<void>;
+  /** Stops it in the middle of what it does, as SIGSTOP does; it goes on with the returned function. */
+  freeze(): () => void;
+}
+
 /** What a test of shards works with. */
 export interface ShardRig {
   readonly clock: VirtualClock;
   readonly objects: ObjectStore;
+  /** What goes wrong with the bucket: it is away, or an operation on a key is held up or fails. */
+  readonly bucket: { away: boolean; onPut: (key: string, id: string) => Promise<void> | void };
   readonly directory: Directory;
   readonly wal: DurableLog;
   /** Starts the shard in a process and tells it its rank, 0 when left out. Its disk may be one used before. */
   start(id: string, disk: MemoryDisk, rank?: number): Promise<ActorRef<ShardMessages>>;
+  /** As start, to be ended in bad ways. */
+  launch(id: string, disk: MemoryDisk, rank?: number): Promise<RigProcess>;
   /** Writes one sample of each of two series at every time, durably; the value is the time in seconds. */
   write(times: readonly number[]): Promise<void>;
-  /** Values of an instant query at `timeMs`, in the order of its series. */
+  /** Values of an instant query at `timeMs`, in the order of its series; a partial answer is an error. */
   ask(query: string, timeMs: number): Promise<number[]>;
+  /** As ask, of the replica of one process, with the warnings of a partial answer. */
+  askReplica(
+    id: string,
+    query: string,
+    timeMs: number,
+    strong?: boolean,
+  ): Promise<{ values: number[]; warnings: string[] }>;
   /** Whether anybody answers for the partition. */
   answers(): Promise<boolean>;
   /** Lets virtual time pass until `work` is done. */
@@ -58,50 +81,75 @@ export async function openShardRig(): Promise<ShardRig> {
   await logs.create(0);
   const directory = await openLocalDirectory({ disk: createMemoryDisk(), clock });
   const objects = memoryStore(clock);
+  const bucket: ShardRig['bucket'] = { away: false, onPut: () => {} };
   const wal = await logs.open(0);
   const ingestor = createIngestor(
     { ...INGEST_DEFAULTS, partitions: 1, epochMs: 10_000 },
     { hasher, random: seededRandom(5) },
   );
-
-  const world = (id: string, disk: MemoryDisk): World => ({
-    identity: { id, zone: '', version: '1', address: id },
-    cluster: { id: 'c', prefix: 'skein', partitions: 1 },
-    bus,
-    logs,
-    directory,
-    objects,
-    clock,
-    random: seededRandom(1),
-    disk,
-    metrics: createMetrics({ withProcess: false }),
-    log,
-  });
   const caches = blockCaches({
     pageBytesMax: 1 << 20,
     postingsBytesMax: 1 << 20,
     tableBytesMax: 1 << 20,
     headerBytesMax: 1 << 20,
   });
-  const fanout = { bus, clock, prefix: 'skein', partitions: 1, ownerWaitMs: 1000 };
-  const engine = createEngine({
-    lookbackMs: 300_000,
-    defaultStepMs: 60_000,
-    limits: { samplesMax: 1e9, seriesMax: 1e6, memoryBytesMax: 1 << 30 },
-    clock,
-    fragments: fragmentRunner({ ...fanout, partialResponse: false, strong: false, tenant: TENANT }),
-  });
+  const engine = (over: Bus, partialResponse: boolean, strong = false): Engine =>
+    createEngine({
+      lookbackMs: 300_000,
+      defaultStepMs: 60_000,
+      limits: { samplesMax: 1e9, seriesMax: 1e6, memoryBytesMax: 1 << 30 },
+      clock,
+      fragments: fragmentRunner({
+        ...{ bus: over, clock, prefix: 'skein', partitions: 1, ownerWaitMs: 1000 },
+        ...{ partialResponse, strong, tenant: TENANT },
+      }),
+    });
+  const instant = async (
+    asked: Engine,
+    query: string,
+    timeMs: number,
+  ): Promise<{ values: number[]; warnings: string[] }> => {
+    const { value, annotations } = await driven(
+      clock,
+      asked.instant({ query, timeMs, signal: new AbortController().signal }),
+    );
+    if (value.type !== 'vector') throw new Error(`${query} gives a ${value.type}`);
+    return { values: [...value.batch.values], warnings: annotations.map((note) => note.text) };
+  };
+  const launch = async (id: string, disk: MemoryDisk, rank = 0): Promise<RigProcess> => {
+    const own = { bus: bus.share(), directory: directory.share(), clock: stoppableClock(clock) };
+    const world: World = {
+      ...own,
+      identity: { id, zone: '', version: '1', address: id },
+      cluster: { id: 'c', prefix: 'skein', partitions: 1 },
+      logs,
+      objects: faultyStore(objects, bucket, id, own.clock),
+      random: seededRandom(1),
+      disk,
+      metrics: createMetrics({ withProcess: false }),
+      log,
+    };
+    const actor = await driven(clock, startActor(shard, { config, partition: 0, caches }, world));
+    await driven(clock, actor.ask('place', { rank }));
+    return {
+      shard: actor,
+      async kill() {
+        own.clock.stop();
+        own.directory.cutOff();
+        await driven(clock, own.bus.close());
+      },
+      freeze: () => own.clock.stop(),
+    };
+  };
 
   return {
     clock,
     objects,
+    bucket,
     directory,
     wal,
-    async start(id, disk, rank = 0) {
-      const actor = await driven(clock, startActor(shard, { config, partition: 0, caches }, world(id, disk)));
-      await driven(clock, actor.ask('place', { rank }));
-      return actor;
-    },
+    launch,
+    start: async (id, disk, rank) => (await launch(id, disk, rank)).shard,
     async write(times) {
       const body = encodeWriteRequest({
         timeseries: ['a', 'b'].map((name) => ({
@@ -122,13 +170,14 @@ export async function openShardRig(): Promise<ShardRig> {
         writer.acknowledge(frame.serial);
       }
     },
-    async ask(query, timeMs) {
-      const { value } = await driven(
-        clock,
-        engine.instant({ query, timeMs, signal: new AbortController().signal }),
-      );
-      if (value.type !== 'vector') throw new Error(`${query} gives a ${value.type}`);
-      return [...value.batch.values];
+    ask: async (query, timeMs) => (await instant(engine(bus, false), query, timeMs)).values,
+    askReplica(id, query, timeMs, strong) {
+      const own = (subject: string): string => subject.replace('skein.shard.0.', `skein.replica.0.${id}.`);
+      const over: Bus = {
+        ...bus,
+        requestMany: (subject, payload, options) => bus.requestMany(own(subject), payload, options),
+      };
+      return instant(engine(over, true, strong), query, timeMs);
     },
     async answers() {
       const frames = callMany(bus, 'shard.metadata', shardSubject('skein', 0, 'metadata'), {
@@ -145,6 +194,76 @@ export async function openShardRig(): Promise<ShardRig> {
       );
     },
     driven: (work) => driven(clock, work),
+  };
+}
+
+interface StoppableClock extends Clock {
+  /** Whether it stands still. */
+  stopped(): boolean;
+  /** From now on no timer of it fires; what is due fires when the returned function is called. */
+  stop(): () => void;
+}
+
+function stoppableClock(clock: Clock): StoppableClock {
+  let stopped = false;
+  const due: (() => void)[] = [];
+  const later = (run: () => void) => (): void => {
+    if (stopped) due.push(run);
+    else run();
+  };
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    after: (delayMs, run) => clock.after(delayMs, later(run)),
+    every: (periodMs, run) => clock.every(periodMs, later(run)),
+    stopped: () => stopped,
+    stop() {
+      stopped = true;
+      return () => {
+        stopped = false;
+        for (const run of due.splice(0)) run();
+      };
+    },
+  };
+}
+
+// The bucket as one process has it. A process that stands still hears of nothing.
+function faultyStore(
+  objects: ObjectStore,
+  bucket: ShardRig['bucket'],
+  id: string,
+  clock: StoppableClock,
+): ObjectStore {
+  const check = async (): Promise<void> => {
+    while (clock.stopped()) await new Promise<void>((resolve) => void clock.after(1, resolve));
+    if (bucket.away) throw new DomainError('unavailable', 'cannot reach the bucket: it is away');
+  };
+  const each = async function* <T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+    await check();
+    yield* items;
+  };
+  return {
+    ...objects,
+    async put(key, bytes, signal) {
+      await check();
+      await bucket.onPut(key, id);
+      await check();
+      await objects.put(key, bytes, signal);
+    },
+    async get(key, signal) {
+      await check();
+      return objects.get(key, signal);
+    },
+    async getRange(key, offset, length, signal) {
+      await check();
+      return objects.getRange(key, offset, length, signal);
+    },
+    async stat(key) {
+      await check();
+      return objects.stat(key);
+    },
+    list: (prefix) => each(objects.list(prefix)),
+    folders: (prefix) => each(objects.folders(prefix)),
   };
 }
 

@@ -103,16 +103,18 @@ export function createMemoryDisk(): MemoryDisk {
         files.set(full(file), { cached: bytes.slice(), durable: bytes.slice(), dirty: new Set() });
       },
       async list(sub) {
-        const prefix = `${full(sub)}/`;
-        return [...files]
-          .filter(([name]) => name.startsWith(prefix) && !name.slice(prefix.length).includes('/'))
-          .map(([name, stored]) => ({
-            name: name.slice(prefix.length),
-            isFolder: false,
-            bytes: stored.cached.length,
-            modifiedMs: 0,
-          }))
-          .sort((a, b) => (a.name < b.name ? -1 : 1));
+        const prefix = full(sub) === '' ? '' : `${full(sub)}/`;
+        const found = new Map<
+          string,
+          { name: string; isFolder: boolean; bytes: number; modifiedMs: number }
+        >();
+        for (const [path, stored] of files) {
+          if (!path.startsWith(prefix)) continue;
+          const [name = '', ...below] = path.slice(prefix.length).split('/');
+          const isFolder = below.length > 0;
+          found.set(name, { name, isFolder, bytes: isFolder ? 0 : stored.cached.length, modifiedMs: 0 });
+        }
+        return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
       },
       async makeFolder() {},
       async remove(target) {
