@@ -4,6 +4,7 @@
 
 import type { LabelRows } from '../codec/label-rows.ts';
 import type { Exemplar, MetricMetadata } from '../model/exemplar.ts';
+import type { HeadCounters, HeadList, NameCount } from '../model/head-statistics.ts';
 import type { Labels } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
 
@@ -14,23 +15,10 @@ export interface FragmentLimits {
   readonly memoryBytesMax: number;
 }
 
-/** Counters and top lists of one partition's head, for /api/v1/status/tsdb. */
-export interface HeadStatistics {
-  readonly numSeries: number;
-  readonly numLabelPairs: number;
-  readonly chunkCount: number;
-  readonly minTime: number;
-  readonly maxTime: number;
-  readonly seriesCountByMetricName: readonly NameCount[];
-  readonly labelValueCountByLabelName: readonly NameCount[];
-  readonly memoryInBytesByLabelName: readonly NameCount[];
-  readonly seriesCountByLabelValuePair: readonly NameCount[];
-}
-
-/** A name with a number, as status/tsdb lists them. */
-export interface NameCount {
+/** The smallest hashes of the values of a label, or of all label pairs for the name '' (model/distinct.ts); float64 little-endian. */
+export interface ValueSketch {
   readonly name: string;
-  readonly value: number;
+  readonly hashes: Uint8Array;
 }
 
 /** What every request of a query may ask for. */
@@ -93,7 +81,19 @@ export interface Contract {
       readonly series: readonly { readonly labels: Labels; readonly exemplars: readonly Exemplar[] }[];
     };
   };
-  'shard.statistics': { request: { readonly tenant: string; readonly limit: number }; reply: HeadStatistics };
+  'shard.statistics': {
+    request: { readonly tenant: string; readonly limit: number };
+    /** Counters first, then lists in pieces; a partition without the tenant sends nothing. */
+    reply:
+      | { readonly counters: HeadCounters }
+      | { readonly list: HeadList; readonly entries: readonly NameCount[] };
+  };
+  'shard.cardinality': {
+    /** `names`: label names, '' for all pairs; `hashesMax`: hashes of one name at most. */
+    request: { readonly tenant: string; readonly names: readonly string[]; readonly hashesMax: number };
+    /** One for each name. */
+    reply: ValueSketch;
+  };
   'replica.handover': { request: { readonly to: string }; reply: { readonly released: boolean } };
   'partition.report': { request: PartitionReport; reply: never };
 }
@@ -159,9 +159,18 @@ export const CATALOGUE: { readonly [K in Kind]: MessageSpec } = {
     delivery: 'request-many',
     subject: '<prefix>.shard.<partition>.statistics',
     deadlineMs: 30_000,
-    body: 'envelope',
-    version: 1,
+    body: 'envelopes: counters, pieces of lists',
+    version: 2,
     purpose: 'Counters and top lists of the head for status/tsdb.',
+  },
+  'shard.cardinality': {
+    owner: 'shard',
+    delivery: 'request-many',
+    subject: '<prefix>.shard.<partition>.cardinality',
+    deadlineMs: 30_000,
+    body: 'envelopes {name, hashes}',
+    version: 1,
+    purpose: 'Hashes of label values: how many distinct ones partitions have together.',
   },
   'replica.handover': {
     owner: 'shard',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { crc32c, createHasher, hashRange } from '../../src/codec/hash.ts';
+import { crc32c, createHasher, hashRange, textHash } from '../../src/codec/hash.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
@@ -49,5 +49,26 @@ describe('hashRange', () => {
     }
     expect(Math.max(...buckets)).toBeLessThan(160);
     expect(Math.min(...buckets)).toBeGreaterThan(50);
+  });
+});
+
+describe('textHash', () => {
+  it('is the same in every process', () => {
+    expect(textHash('', 0)).toBe(7211153295487439);
+    expect(textHash('héllo', 0)).toBe(7184280435930899);
+    expect(textHash('a', textHash('job', 0))).toBe(2620909458083253);
+  });
+
+  it('tells hundreds of thousands of near-equal texts apart, evenly over its range', () => {
+    const seen = new Set<number>();
+    const buckets = new Uint32Array(64);
+    for (let i = 0; i < 200_000; i++) {
+      const hash = textHash(`instance-${i}:9100`, 0);
+      seen.add(hash);
+      buckets[Math.floor((hash / 2 ** 53) * 64)]!++;
+    }
+    expect(seen.size).toBe(200_000);
+    expect(Math.min(...buckets)).toBeGreaterThan(2800);
+    expect(Math.max(...buckets)).toBeLessThan(3450);
   });
 });

@@ -1,6 +1,6 @@
 // What the querier does with each message: admit, fan out, merge.
 
-import type { HeadStatistics, Kind, NameCount } from '../../bus/contract.ts';
+import type { Kind } from '../../bus/contract.ts';
 import type { ReplyOf, RequestOf } from '../../bus/rpc.ts';
 import { decodeEnvelope } from '../../codec/envelope.ts';
 import { unpackLabelRows } from '../../codec/label-rows.ts';
@@ -114,60 +114,8 @@ export async function onExemplars(
   return { ...heard, rows: rows.sort((a, b) => compareLabels(a.labels, b.labels)) };
 }
 
-/** Head statistics summed over partitions. Series never span partitions, so counts add up. */
-export async function onStatistics(
-  state: QuerierState,
-  message: QuerierMessages['statistics']['request'],
-): Promise<HeadStatistics> {
-  const parts: HeadStatistics[] = [];
-  await gather(
-    state,
-    'shard.statistics',
-    'statistics',
-    { tenant: message.tenant, limit: message.limit },
-    message,
-    (reply) => {
-      parts.push(reply);
-    },
-  );
-  const filled = parts.filter((part) => part.numSeries > 0);
-  const sum = (field: 'numSeries' | 'numLabelPairs' | 'chunkCount'): number =>
-    parts.reduce((total, part) => total + part[field], 0);
-  const top = (field: TopList): NameCount[] =>
-    mergeTop(
-      parts.map((part) => part[field]),
-      message.limit,
-    );
-  return {
-    numSeries: sum('numSeries'),
-    numLabelPairs: sum('numLabelPairs'),
-    chunkCount: sum('chunkCount'),
-    minTime: Math.min(...filled.map((part) => part.minTime)),
-    maxTime: Math.max(...filled.map((part) => part.maxTime)),
-    seriesCountByMetricName: top('seriesCountByMetricName'),
-    labelValueCountByLabelName: top('labelValueCountByLabelName'),
-    memoryInBytesByLabelName: top('memoryInBytesByLabelName'),
-    seriesCountByLabelValuePair: top('seriesCountByLabelValuePair'),
-  };
-}
-
-type TopList =
-  | 'seriesCountByMetricName'
-  | 'labelValueCountByLabelName'
-  | 'memoryInBytesByLabelName'
-  | 'seriesCountByLabelValuePair';
-
-function mergeTop(lists: readonly (readonly NameCount[])[], limit: number): NameCount[] {
-  const totals = new Map<string, number>();
-  for (const list of lists)
-    for (const { name, value } of list) totals.set(name, (totals.get(name) ?? 0) + value);
-  return [...totals]
-    .map(([name, value]) => ({ name, value }))
-    .sort((a, b) => b.value - a.value || compareText(a.name, b.name))
-    .slice(0, limit);
-}
-
-async function gather<K extends Kind>(
+/** Asks all partitions and hands on their replies when all of them are there. */
+export async function gather<K extends Kind>(
   state: QuerierState,
   kind: K,
   verb: string,

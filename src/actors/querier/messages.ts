@@ -1,7 +1,8 @@
 // What the querier is asked, and what it answers.
 
-import type { HeadStatistics, SeriesQuery } from '../../bus/contract.ts';
+import type { SeriesQuery } from '../../bus/contract.ts';
 import type { Exemplar, MetricMetadata } from '../../model/exemplar.ts';
+import type { HeadStatistics } from '../../model/head-statistics.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
 import type { QueryResult } from '../../query/result.ts';

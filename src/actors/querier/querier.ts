@@ -2,9 +2,10 @@
 
 import type { Config } from '../../platform/config.ts';
 import { type ActorDefinition, defineActor } from '../actor.ts';
-import { onExemplars, onMetadata, onQuery, onSeries, onStatistics } from './handlers.ts';
+import { onExemplars, onMetadata, onQuery, onSeries } from './handlers.ts';
 import type { QuerierMessages } from './messages.ts';
 import { closeQuerier, openQuerier, type QuerierState } from './state.ts';
+import { onStatistics } from './statistics.ts';
 
 /** The querier as a table. Handlers only read; hence the concurrency. */
 export const querier: ActorDefinition<Config, QuerierState, QuerierMessages> = defineActor({

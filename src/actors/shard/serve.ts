@@ -6,22 +6,26 @@ import { type RequestOf, serve, serveMany } from '../../bus/rpc.ts';
 import { replicaSubject, shardSubject } from '../../bus/subjects.ts';
 import { encodeEnvelope } from '../../codec/envelope.ts';
 import { packLabelRows } from '../../codec/label-rows.ts';
-import { DomainError } from '../../model/errors.ts';
 import { QueryBudget } from '../../query/budget.ts';
 import { runFragment } from '../../query/engine.ts';
 import { encodeReply } from '../../query/exec/step-batch-codec.ts';
 import { BlockSet } from '../../storage/block/block-set.ts';
 import { announceService } from '../service.ts';
-import { honestSource, Lacks, noteUnknown, noteUnreadable } from './honest-source.ts';
+import { caughtUp, freshEnough } from './catch-up.ts';
+import { honestSource, Lacks, noteBehind, noteUnknown, noteUnreadable } from './honest-source.ts';
 import { listSeries, listTexts, type RowSource } from './rows.ts';
-import type { ShardContext, ShardState, Waiter } from './state.ts';
+import type { ShardContext, ShardState } from './state.ts';
+import { sendSketches, sendStatistics } from './statistics.ts';
 import type { TenantStore } from './tenant-store.ts';
 
 type Send = (frame: Uint8Array) => Promise<void>;
 
 const ROWS_PER_FRAME = 1000;
 
-type Answer<K extends Kind> = (message: RequestOf<K>, send: Send, request: RequestContext) => Promise<void>;
+/** A request as an answer needs it: `behind` is the wall time since which this replica does not know its log. */
+type Asked = RequestContext & { readonly behind: number | undefined };
+
+type Answer<K extends Kind> = (message: RequestOf<K>, send: Send, request: Asked) => Promise<void>;
 
 /**
  * Registers the shard's endpoints; from now on it is asked. Each stands under the partition's subject, which the ready replicas share,
@@ -37,8 +41,12 @@ export async function serveShard(state: ShardState, context: ShardContext): Prom
   const answer = async <K extends Kind>(kind: K, verb: string, run: Answer<K>): Promise<void> => {
     for (const subject of [shardSubject(prefix, state.partition, verb), replica(verb)])
       await serveMany(service, kind, subject, async (message, send, request) => {
-        if ('strong' in message && message.strong) await caughtUp(state, request.signal);
-        await withReadHold(state, () => run(message, send, request));
+        const { signal } = request;
+        const strong = 'strong' in message && message.strong === true;
+        const behind = strong
+          ? await caughtUp(state, context, signal)
+          : await freshEnough(state, context, signal);
+        await withReadHold(state, () => run(message, send, { ...request, signal, behind }));
       });
   };
   await answer('shard.query', 'query', (message, send, request) =>
@@ -63,25 +71,16 @@ export async function serveShard(state: ShardState, context: ShardContext): Prom
     ),
   );
   await answer('shard.statistics', 'statistics', (message, send) =>
-    send(encodeEnvelope(storeOf(state, message.tenant)?.statistics(message.limit) ?? EMPTY_STATISTICS)),
+    sendStatistics(storeOf(state, message.tenant), message.limit, send),
+  );
+  await answer('shard.cardinality', 'cardinality', (message, send) =>
+    sendSketches(storeOf(state, message.tenant), message, send),
   );
   await serve(service, 'replica.handover', replica('handover'), (message) =>
     context.ask('handover', message),
   );
   return service;
 }
-
-const EMPTY_STATISTICS = {
-  numSeries: 0,
-  numLabelPairs: 0,
-  chunkCount: 0,
-  minTime: 0,
-  maxTime: 0,
-  seriesCountByMetricName: [],
-  labelValueCountByLabelName: [],
-  memoryInBytesByLabelName: [],
-  seriesCountByLabelValuePair: [],
-};
 
 function storeOf(state: ShardState, tenant: string): TenantStore | undefined {
   return state.tenants.get(tenant);
@@ -100,12 +99,12 @@ async function answerQuery(
   state: ShardState,
   message: RequestOf<'shard.query'>,
   send: Send,
-  request: RequestContext,
+  request: Asked,
   context: ShardContext,
 ): Promise<void> {
   const budget = new QueryBudget(message.limits, request.signal, context);
   const lacks = new Lacks();
-  const source = honestSource(state, message.tenant, lacks);
+  const source = honestSource(state, message.tenant, request.behind, lacks);
   try {
     for await (const reply of runFragment(message.fragment, source, budget)) await send(encodeReply(reply));
   } finally {
@@ -121,11 +120,12 @@ async function answerSeries(
   state: ShardState,
   message: RequestOf<'shard.series'>,
   send: Send,
-  request: RequestContext,
+  request: Asked,
 ): Promise<void> {
   const store = storeOf(state, message.tenant);
   const lacks = new Lacks();
   noteUnknown(state, store, message, lacks);
+  noteBehind(request.behind, store, message, lacks);
   if (store) await sendRows(store, message, send, request.signal, lacks);
   const texts = lacks.texts(state.partition);
   if (texts.length > 0) await send(encodeEnvelope({ lacks: texts }));
@@ -153,36 +153,4 @@ async function sendRows(
     for (let at = 0; at < texts.length; at += ROWS_PER_FRAME)
       await send(encodeEnvelope({ texts: texts.slice(at, at + ROWS_PER_FRAME) }));
   }
-}
-
-/** Resolves when everything that is in the log now is applied. Errors: `unavailable` when it will not be, the signal's reason. */
-async function caughtUp(state: ShardState, signal: AbortSignal): Promise<void> {
-  const { last } = await state.log.bounds();
-  if (state.applied >= last) return;
-  const failure = (): DomainError =>
-    new DomainError(
-      'unavailable',
-      `partition ${state.partition} cannot be read consistently: message ${state.applied} of ${last} is applied, and ${state.stalled?.message ?? 'it stops'}`,
-    );
-  if (state.stalled !== undefined) throw failure();
-  await new Promise<void>((resolve, reject) => {
-    const leave = (): void => {
-      state.waiters.delete(waiter);
-      signal.removeEventListener('abort', onAbort);
-    };
-    const onAbort = (): void => {
-      leave();
-      reject(signal.reason);
-    };
-    const waiter: Waiter = {
-      sequence: last,
-      settle: (isApplied) => {
-        leave();
-        if (isApplied) resolve();
-        else reject(failure());
-      },
-    };
-    state.waiters.add(waiter);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
 }

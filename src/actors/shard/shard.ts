@@ -17,6 +17,7 @@ export const shard: ActorDefinition<ShardConfig, ShardState, ShardMessages> = de
     'shard.metadata',
     'shard.exemplars',
     'shard.statistics',
+    'shard.cardinality',
     'replica.handover',
   ],
   publishes: ['partition.report'],

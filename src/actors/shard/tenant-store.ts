@@ -1,6 +1,5 @@
 // One tenant's data in one partition: its head, the blocks cut from it, and what is known of how far they cover the log.
 
-import type { HeadStatistics } from '../../bus/contract.ts';
 import type { DecodedFrame } from '../../codec/frame.ts';
 import type { FrameLog, RefTable } from '../../codec/frame-log.ts';
 import { MatcherCache } from '../../codec/regex.ts';
@@ -141,11 +140,6 @@ export class TenantStore {
     );
   }
 
-  /** Numbers of the head. */
-  statistics(limit: number): HeadStatistics {
-    return this.head.stats(limit);
-  }
-
   /** Time of the newest sample, ms; -Infinity without any. */
   maxTime(): number {
     return Math.max(this.head.maxTime, this.lastBlockEnd() - 1);
@@ -171,6 +165,11 @@ export class TenantStore {
   /** Ranges that end by this time are complete, as far as the newest sample tells: a multiple of two hours. */
   completeEnd(): number {
     return alignDown(this.head.maxTime - this.#marginMs, BLOCK_RANGE_MS);
+  }
+
+  /** The oldest time of which samples may still come, as far as the newest sample tells. */
+  openStart(): number {
+    return this.maxTime() - this.#marginMs;
   }
 
   /** How a pass found in the bucket stands to the head, the last message of which is `applied`. */

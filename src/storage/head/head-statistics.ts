@@ -1,32 +1,19 @@
 // Numbers about a head as /api/v1/status/tsdb shows them (Prometheus's MemPostings.Stats): counts and the longest lists.
 
+import type { HeadStatistics, NameCount } from '../../model/head-statistics.ts';
 import { METRIC_NAME } from '../../model/labels.ts';
 import type { SampleStore } from './sample-store.ts';
 import type { SeriesIndex } from './series-index.ts';
 
-/** A name with its number. */
-export interface NamedCount {
-  readonly name: string;
-  readonly value: number;
-}
-
-/** Counters and top lists; times in ms, 0 without samples. */
-export interface HeadNumbers {
-  readonly numSeries: number;
-  readonly numLabelPairs: number;
-  readonly chunkCount: number;
-  readonly minTime: number;
-  readonly maxTime: number;
-  readonly seriesCountByMetricName: readonly NamedCount[];
-  readonly labelValueCountByLabelName: readonly NamedCount[];
-  readonly memoryInBytesByLabelName: readonly NamedCount[];
-  readonly seriesCountByLabelValuePair: readonly NamedCount[];
-}
-
-/** Gathers the numbers; lists have at most `limit` entries, largest first, equal ones by name. O(label pairs). */
-export function headNumbers(index: SeriesIndex, store: SampleStore, limit: number): HeadNumbers {
+/** Gathers the numbers; lists have at most `limit` entries, that of label names and their values `namesMax`. O(label pairs). */
+export function headStatistics(
+  index: SeriesIndex,
+  store: SampleStore,
+  limit: number,
+  namesMax: number,
+): HeadStatistics {
   const metrics = new TopList(limit);
-  const values = new TopList(limit);
+  const values = new TopList(namesMax);
   const memory = new TopList(limit);
   const pairs = new TopList(limit);
   for (const [name, entry] of index.names) {
@@ -58,7 +45,7 @@ export function headNumbers(index: SeriesIndex, store: SampleStore, limit: numbe
 // The `limit` largest; kept at up to twice as many and trimmed now and then.
 class TopList {
   readonly #limit: number;
-  #entries: NamedCount[] = [];
+  #entries: NameCount[] = [];
   #least = 0;
 
   constructor(limit: number) {
@@ -75,7 +62,7 @@ class TopList {
     if (this.#entries.length >= 2 * this.#limit + 64) this.#trim();
   }
 
-  sorted(): NamedCount[] {
+  sorted(): NameCount[] {
     this.#trim();
     return this.#entries;
   }

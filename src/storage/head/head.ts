@@ -6,6 +6,7 @@
 import type { Chunk, ChunkSeries } from '../../codec/chunk.ts';
 import type { CompiledMatcher } from '../../codec/regex.ts';
 import { invariant } from '../../model/errors.ts';
+import type { HeadStatistics } from '../../model/head-statistics.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { SampleColumns } from '../../model/samples.ts';
 import { compareText } from '../../model/text.ts';
@@ -13,7 +14,7 @@ import { BLOCK_RANGE_MS } from '../../model/units.ts';
 import type { ChunkRange } from './chunk-range.ts';
 import { cutSeries, seriesChunks } from './cut.ts';
 import { ExemplarRing } from './exemplars.ts';
-import { type HeadNumbers, headNumbers } from './head-statistics.ts';
+import { headStatistics } from './head-statistics.ts';
 import { MetadataTable } from './metadata.ts';
 import { type AppendOutcome, SampleStore, SERIES_ABSENT, SERIES_LATE, SERIES_PLAIN } from './sample-store.ts';
 import { selectRefs } from './select.ts';
@@ -173,9 +174,9 @@ export class Head {
     return first(Array.from(pairs, (pair) => this.index.pairValue(pair)).sort(compareText), limit);
   }
 
-  /** Numbers for /api/v1/status/tsdb. */
-  stats(limit: number): HeadNumbers {
-    return headNumbers(this.index, this.samples, limit);
+  /** Numbers for /api/v1/status/tsdb; lists of `limit` entries, the number of values of `namesMax` label names. */
+  stats(limit: number, namesMax: number = limit): HeadStatistics {
+    return headStatistics(this.index, this.samples, limit, namesMax);
   }
 
   /**
