@@ -9,6 +9,16 @@ export interface LinkedController {
   unlink(): void;
 }
 
+/** `work`, or a rejection with the signal's reason when it aborts first; the work goes on then, and nobody hears of it. */
+export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(signal.reason);
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
+}
+
 /** Makes a controller that follows `parent`. */
 export function linkedController(parent: AbortSignal | undefined): LinkedController {
   const controller = new AbortController();

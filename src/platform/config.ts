@@ -67,6 +67,7 @@ export interface Config {
   };
   readonly shard: {
     readonly out_of_order_window: number;
+    readonly stale_after: number;
     readonly snapshot_interval: number;
     readonly snapshot_log_bytes: number;
     readonly series_max: number;
@@ -234,6 +235,10 @@ export const SETTINGS: {
     future_tolerance: duration('10m', 'How far ahead of the clock a sample may be, as Prometheus.'),
   },
   shard: {
+    stale_after: duration(
+      '3s',
+      'A replica that cannot say that it has applied what its log held this long ago looks again before it answers, and says what it may lack.',
+    ),
     out_of_order_window: duration(
       '1h',
       'How much older than the newest sample of its partition a sample may be.',

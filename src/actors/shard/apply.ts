@@ -17,6 +17,7 @@ export function applyBatch(state: ShardState, batch: readonly LogMessage[], cont
     state.unsavedBytes += message.payload.length;
   }
   if (state.applied > state.tail) state.tail = state.applied;
+  state.freshness.applied(state.applied);
   for (const waiter of state.waiters) if (waiter.sequence <= state.applied) waiter.settle(true);
   const labels = { partition: String(state.partition) };
   state.metrics.samples.add(samples, labels);

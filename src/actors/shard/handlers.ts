@@ -6,6 +6,7 @@ import { encodeEnvelope } from '../../codec/envelope.ts';
 import { asDomainError, DomainError, errorText, InvariantError } from '../../model/errors.ts';
 import { runPass } from './blocks.ts';
 import { demandReview, learnBlocks } from './bucket-view.ts';
+import { lookAtLog } from './catch-up.ts';
 import type { ShardStatus } from './messages.ts';
 import { writeShardSnapshot } from './snapshot.ts';
 import { epochLife, replicaFacts, type ShardContext, type ShardState } from './state.ts';
@@ -77,7 +78,7 @@ export async function onHandover(
 
 async function refreshTail(state: ShardState, context: ShardContext): Promise<void> {
   const now = context.clock.now();
-  const bounds = await state.log.bounds();
+  const bounds = await lookAtLog(state, context);
   state.tail = Math.max(state.applied, bounds.last);
   state.tailAt = now;
   state.logFirst = bounds.first;

@@ -37,12 +37,21 @@ export class Lacks {
   }
 }
 
-/** Head and blocks of a tenant as far as they can be read; what cannot is added to `lacks`. */
-export function honestSource(state: ShardState, tenant: string, lacks: Lacks): SeriesSource {
+/**
+ * Head and blocks of a tenant as far as they can be read; what cannot is added to `lacks`. `behind`: the wall time since which this
+ * replica does not know its log.
+ */
+export function honestSource(
+  state: ShardState,
+  tenant: string,
+  behind: number | undefined,
+  lacks: Lacks,
+): SeriesSource {
   const store = state.tenants.get(tenant);
   return {
     select(request, budget) {
       noteUnknown(state, store, request, lacks);
+      noteBehind(behind, store, request, lacks);
       return store === undefined
         ? NOTHING.select(request, budget)
         : selectReadable(store, request, budget, lacks);
@@ -67,6 +76,24 @@ export function noteUnknown(
       end: Math.min(end, before - 1),
       reason: 'the bucket is away and its blocks are not known',
     });
+}
+
+/** Notes that samples written since `behind` may be missing. */
+export function noteBehind(
+  behind: number | undefined,
+  store: TenantStore | undefined,
+  { start, end }: Span,
+  lacks: Lacks,
+): void {
+  if (behind === undefined) return;
+  const from = store === undefined ? Number.NEGATIVE_INFINITY : store.openStart();
+  if (end < from) return;
+  const since = new Date(behind).toISOString();
+  lacks.add({
+    start: Math.max(start, from),
+    end,
+    reason: `what was written since ${since} is not applied yet`,
+  });
 }
 
 /** Notes that the blocks within a stretch cannot be read, if that is why `error` came; throws it again otherwise. */

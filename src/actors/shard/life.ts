@@ -8,6 +8,7 @@ import { sleep } from '../../platform/clock.ts';
 import { guardedStore } from '../../storage/objects/guarded.ts';
 import { applyBatch } from './apply.ts';
 import { adopt, bucketView, firstLook, noteReview } from './bucket-view.ts';
+import { Freshness } from './freshness.ts';
 import { LogLedger } from './ledger.ts';
 import { shardMetrics } from './metrics.ts';
 import { ReadLock } from './read-lock.ts';
@@ -25,6 +26,7 @@ export async function openShard(
 ): Promise<ShardState> {
   context.become('replaying');
   const log = await context.logs.open(partition);
+  const lookedAt = context.clock.monotonic();
   const bounds = await log.bounds();
   const objects = guardedStore(context.objects, context.clock, BUCKET_GUARD);
   const world = { ...context, objects };
@@ -48,6 +50,8 @@ export async function openShard(
     bucket: bucketView(context.clock.monotonic()),
     tailAt: context.clock.now(),
     logBytes: bounds.bytes,
+    freshness: new Freshness(Number.NEGATIVE_INFINITY),
+    looking: undefined,
     waiters: new Set(),
     failed: false,
     logFirst: bounds.first,
@@ -67,6 +71,7 @@ export async function openShard(
   if (bounds.first === 1 && state.applied === 0) state.bucket.blocksKnown = true;
   await adopt(state, found);
   if (isWhole) noteReview(state);
+  state.freshness.looked(lookedAt, bounds.last, state.applied);
   const began = context.clock.monotonic();
   const from = state.applied + 1;
   await replay(state, bounds.last, context);

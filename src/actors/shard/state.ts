@@ -10,6 +10,7 @@ import type { BlockCaches } from '../../storage/block/block-reader.ts';
 import type { ActorContext } from '../actor.ts';
 import type { BlockPlace } from './blocks.ts';
 import type { BucketView } from './bucket-view.ts';
+import type { Freshness } from './freshness.ts';
 import type { LogLedger } from './ledger.ts';
 import type { ReplicaFacts, ShardMessages } from './messages.ts';
 import type { ShardMetrics } from './metrics.ts';
@@ -61,6 +62,9 @@ export interface ShardState {
   /** Wall time at which the log ended with `tail`. */
   tailAt: number;
   logBytes: number;
+  readonly freshness: Freshness;
+  /** A look at the log under way, for all who may share it: the last message. */
+  looking: Promise<number> | undefined;
   /** Who waits until a message is applied. */
   readonly waiters: Set<Waiter>;
   /** This life ended by a broken invariant: what is in memory must not become a snapshot. */
