@@ -33,6 +33,9 @@ import { createVirtualClock, settle, type VirtualClock } from '../../helpers/vir
 const hasher = await createHasher();
 const TENANT = 't';
 
+/** Called before an object is put by process `id`; the put waits for it. */
+type PutHook = (key: string, id: string, bytes: Uint8Array) => Promise<void> | void;
+
 /** A process that may hold the partition. */
 export interface RigProcess {
   readonly shard: ActorRef<ShardMessages>;
@@ -40,6 +43,10 @@ export interface RigProcess {
   kill(): Promise<void>;
   /** Stops it in the middle of what it does, as SIGSTOP does; it goes on with the returned function. */
   freeze(): () => void;
+  /** Its network to the directory is gone for good. */
+  cutOff(): void;
+  /** Reports it sent. */
+  reports(): number;
 }
 
 /** What a test of shards works with. */
@@ -47,13 +54,15 @@ export interface ShardRig {
   readonly clock: VirtualClock;
   readonly objects: ObjectStore;
   /** What goes wrong with the bucket: it is away, or an operation on a key is held up or fails. */
-  readonly bucket: { away: boolean; onPut: (key: string, id: string) => Promise<void> | void };
+  readonly bucket: { away: boolean; onPut: PutHook };
   readonly directory: Directory;
   readonly wal: DurableLog;
   /** Starts the shard in a process and tells it its rank, 0 when left out. Its disk may be one used before. */
   start(id: string, disk: MemoryDisk, rank?: number): Promise<ActorRef<ShardMessages>>;
   /** As start, to be ended in bad ways. */
   launch(id: string, disk: MemoryDisk, rank?: number): Promise<RigProcess>;
+  /** Keeps new messages of the log from every process until the returned function is called. */
+  holdLog(): () => void;
   /** Writes one sample of each of two series at every time, durably; the value is the time in seconds. */
   write(times: readonly number[]): Promise<void>;
   /** Values of an instant query at `timeMs`, in the order of its series; a partial answer is an error. */
@@ -82,6 +91,7 @@ export async function openShardRig(): Promise<ShardRig> {
   const directory = await openLocalDirectory({ disk: createMemoryDisk(), clock });
   const objects = memoryStore(clock);
   const bucket: ShardRig['bucket'] = { away: false, onPut: () => {} };
+  const held: Held = { until: undefined };
   const wal = await logs.open(0);
   const ingestor = createIngestor(
     { ...INGEST_DEFAULTS, partitions: 1, epochMs: 10_000 },
@@ -118,11 +128,20 @@ export async function openShardRig(): Promise<ShardRig> {
   };
   const launch = async (id: string, disk: MemoryDisk, rank = 0): Promise<RigProcess> => {
     const own = { bus: bus.share(), directory: directory.share(), clock: stoppableClock(clock) };
+    let reports = 0;
+    const counted: Bus = {
+      ...own.bus,
+      publish(subject, payload) {
+        if (subject.endsWith('.report')) reports++;
+        own.bus.publish(subject, payload);
+      },
+    };
     const world: World = {
       ...own,
+      bus: counted,
       identity: { id, zone: '', version: '1', address: id },
       cluster: { id: 'c', prefix: 'skein', partitions: 1 },
-      logs,
+      logs: { ...logs, open: async (partition) => heldLog(await logs.open(partition), held) },
       objects: faultyStore(objects, bucket, id, own.clock),
       random: seededRandom(1),
       disk,
@@ -139,6 +158,8 @@ export async function openShardRig(): Promise<ShardRig> {
         await driven(clock, own.bus.close());
       },
       freeze: () => own.clock.stop(),
+      cutOff: () => own.directory.cutOff(),
+      reports: () => reports,
     };
   };
 
@@ -150,6 +171,11 @@ export async function openShardRig(): Promise<ShardRig> {
     wal,
     launch,
     start: async (id, disk, rank) => (await launch(id, disk, rank)).shard,
+    holdLog() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held.until = promise;
+      return resolve;
+    },
     async write(times) {
       const body = encodeWriteRequest({
         timeseries: ['a', 'b'].map((name) => ({
@@ -194,6 +220,25 @@ export async function openShardRig(): Promise<ShardRig> {
       );
     },
     driven: (work) => driven(clock, work),
+  };
+}
+
+interface Held {
+  until: Promise<void> | undefined;
+}
+
+function heldLog(log: DurableLog, held: Held): DurableLog {
+  return {
+    ...log,
+    append: (payload) => log.append(payload),
+    bounds: () => log.bounds(),
+    trim: (first) => log.trim(first),
+    async *read(from, signal) {
+      for await (const batch of log.read(from, signal)) {
+        await held.until;
+        yield batch;
+      }
+    },
   };
 }
 
@@ -246,7 +291,7 @@ function faultyStore(
     ...objects,
     async put(key, bytes, signal) {
       await check();
-      await bucket.onPut(key, id);
+      await bucket.onPut(key, id, bytes);
       await check();
       await objects.put(key, bytes, signal);
     },
