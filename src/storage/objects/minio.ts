@@ -36,6 +36,8 @@ export interface MinioOptions {
 }
 
 const timeoutMsDefault = 10_000;
+/** How long an opening waits for its bucket to be made. */
+const createMsMax = 2_000;
 const retryMs = 100;
 const retryMsMax = 2_000;
 const empty = new Uint8Array(0);
@@ -147,10 +149,13 @@ async function* counted(
     );
 }
 
-/** Opens a bucket. Errors: with `createBucket`, `unavailable` and `config` when it cannot be made; without it, none. */
+/**
+ * Opens a bucket. Errors: with `createBucket`, `config` when it cannot be made; without it, none. A service that is away is not waited
+ * for: the bucket is made when it is back.
+ */
 export async function minioStore(options: MinioOptions): Promise<ObjectStore> {
   const store = new MinioStore(options);
-  if (options.createBucket) await store.createBucket();
+  if (options.createBucket) await store.ensureBucket();
   return store;
 }
 
@@ -168,7 +173,39 @@ class MinioStore implements ObjectStore {
     this.#prefix = prefix === '' ? '' : `${prefix}/`;
   }
 
-  async createBucket(): Promise<void> {
+  async ensureBucket(): Promise<void> {
+    const { clock, log, bucket } = this.#options;
+    const making = this.#createBucket();
+    const isMade = await new Promise<boolean>((resolve, reject) => {
+      const cancel = clock.after(createMsMax, () => resolve(false));
+      making
+        .then(() => resolve(true))
+        .catch((error) =>
+          translate('create', error).code === 'unavailable' ? resolve(false) : reject(error),
+        )
+        .finally(cancel);
+    });
+    if (isMade) return;
+    log.warn('the object store is away: its bucket will be made when it is back', { bucket });
+    void this.#createLater(making);
+  }
+
+  async #createLater(making: Promise<unknown>): Promise<void> {
+    const { clock, log, bucket } = this.#options;
+    for (let attempt = making; ; attempt = this.#createBucket()) {
+      try {
+        await attempt;
+        return;
+      } catch (error) {
+        const failure = translate(`create bucket ${bucket}`, error);
+        if (failure.code !== 'unavailable')
+          return log.error('cannot make the bucket', { error: failure.message });
+        await sleep(clock, retryMsMax);
+      }
+    }
+  }
+
+  async #createBucket(): Promise<void> {
     const { bucket, region } = this.#options;
     await this.#attempt(`create bucket ${bucket}`, undefined, async () => {
       if (await this.#client.bucketExists(bucket)) return;

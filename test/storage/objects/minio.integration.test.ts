@@ -62,6 +62,18 @@ await describeWithServers(['minio'], 'minioStore on a real MinIO', () => {
     expect(await store.getRange('large', 69 * part.length, 2)).toEqual(new Uint8Array([7, 7]));
   });
 
+  it('makes its bucket when the store is back', async () => {
+    await server.pause();
+    const store = await minioStore(options({ bucket: 'made-later', timeoutMs: 500 }));
+    await server.resume();
+    for (;;) {
+      const error = await store.put('key', new Uint8Array(1)).catch((caught: unknown) => caught);
+      if (error === undefined) break;
+      expect(error).toMatchObject({ code: 'config' }); // not made yet
+    }
+    expect(await store.stat('key')).toMatchObject({ bytes: 1 });
+  });
+
   it('gives up on a silent store in bounded time and works again when it answers', async () => {
     const store = await minioStore(options({ timeoutMs: 500 }));
     await store.put('key', new Uint8Array(1));
