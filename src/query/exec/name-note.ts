@@ -2,7 +2,7 @@
 // note that it is to go, and it goes when the query is done; until then label_replace and `by (__name__)` see it. The note
 // travels as a first label that no series can have.
 
-import { type Labels, labelValue, METRIC_NAME } from '../../model/labels.ts';
+import { type Labels, METRIC_NAME } from '../../model/labels.ts';
 
 /** Name of the note; sorts before every label. */
 export const NAME_NOTE = '\u0000name';
@@ -36,11 +36,30 @@ export function joinNameNotes(group: Labels, series: Labels): Labels {
   return series[1] === TO_GO && group[1] === KEPT ? noteNameToGo(group) : group;
 }
 
-/** The labels without note, and without name where it is to go. */
+/** The labels without note, and without name, type and unit where they are to go. */
 export function withoutNameNote(labels: Labels): Labels {
   if (!hasNameNote(labels)) return labels;
   const rest = labels.slice(2);
-  if (labels[1] === KEPT || labelValue(rest, METRIC_NAME) === '') return rest;
-  const at = rest.indexOf(METRIC_NAME);
-  return [...rest.slice(0, at), ...rest.slice(at + 2)];
+  return labels[1] === KEPT ? rest : removeMetadataLabels(rest);
+}
+
+/** The labels without metric name, `__type__` and `__unit__` (same array when it has none), or with a note that they are to go. */
+export function dropMetadataLabels(labels: Labels): Labels {
+  return hasNameNote(labels) ? noteNameToGo(labels) : removeMetadataLabels(labels);
+}
+
+/** The labels without metric name, `__type__` and `__unit__`; the same array when it has none. */
+export function removeMetadataLabels(labels: Labels): Labels {
+  for (let i = 0; i < labels.length; i += 2) {
+    if (!isMetadata(labels[i]!)) continue;
+    const kept: string[] = [];
+    for (let k = 0; k < labels.length; k += 2)
+      if (!isMetadata(labels[k]!)) kept.push(labels[k]!, labels[k + 1]!);
+    return kept;
+  }
+  return labels;
+}
+
+function isMetadata(name: string): boolean {
+  return name === METRIC_NAME || name === '__type__' || name === '__unit__';
 }

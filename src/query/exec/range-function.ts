@@ -20,11 +20,11 @@ import type { RangeFunctionNode, RangeSelectNode, SubqueryNode } from '../plan/n
 import { type SeriesBatch, type StepBatch, type StepRange, stepCount } from '../source.ts';
 import { inform, warnQuantile } from './aggregation.ts';
 import { checkGrid, type ExecContext, lastStep } from './context.ts';
-import { noteName } from './name-note.ts';
+import { dropMetadataLabels, noteName } from './name-note.ts';
 import { streamRaw } from './remote.ts';
 import { Rows } from './rows.ts';
 import { COLUMNS_START, readSeries } from './select.ts';
-import { DistinctLabels, dropMetadataLabels } from './step-batch.ts';
+import { DistinctLabels } from './step-batch.ts';
 
 /** Series between two looks at the deadline. */
 const SERIES_BETWEEN_CHECKS = 64;

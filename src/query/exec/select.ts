@@ -15,9 +15,9 @@ import {
   stepCount,
 } from '../source.ts';
 import { type ExecContext, lastStep } from './context.ts';
-import { noteName } from './name-note.ts';
+import { dropMetadataLabels, noteName } from './name-note.ts';
 import { Rows } from './rows.ts';
-import { DistinctLabels, dropMetadataLabels } from './step-batch.ts';
+import { DistinctLabels } from './step-batch.ts';
 
 /** Samples a leaf's columns start with; they grow to what the longest series needs. */
 export const COLUMNS_START = 512;

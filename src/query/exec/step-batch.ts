@@ -1,10 +1,10 @@
 // Small operations on step batches and label sets that several operators need.
 
 import { DomainError } from '../../model/errors.ts';
-import { type Labels, labelsKey, METRIC_NAME } from '../../model/labels.ts';
+import { type Labels, labelsKey } from '../../model/labels.ts';
 import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { StepBatch } from '../source.ts';
-import { hasNameNote, noteNameToGo } from './name-note.ts';
+import { dropMetadataLabels } from './name-note.ts';
 
 /** Bytes of one cell of a step batch: value and presence. */
 export const CELL_BYTES = 9;
@@ -53,33 +53,6 @@ export function takeRows(batch: StepBatch, rows: readonly number[]): StepBatch {
     return batch.labels[row] as Labels;
   });
   return { labels, steps, values, present };
-}
-
-/** The labels without metric name, `__type__` and `__unit__` (same array when it has none), or with a note that it is to go. */
-export function dropMetadataLabels(labels: Labels): Labels {
-  return hasNameNote(labels)
-    ? noteNameToGo(labels.filter((_, i) => !isTypeOrUnit(labels[i - (i % 2)]!)))
-    : removeMetadataLabels(labels);
-}
-
-/** The labels without metric name, `__type__` and `__unit__`; the same array when it has none. */
-export function removeMetadataLabels(labels: Labels): Labels {
-  for (let i = 0; i < labels.length; i += 2) {
-    if (!isMetadata(labels[i]!)) continue;
-    const kept: string[] = [];
-    for (let k = 0; k < labels.length; k += 2)
-      if (!isMetadata(labels[k]!)) kept.push(labels[k]!, labels[k + 1]!);
-    return kept;
-  }
-  return labels;
-}
-
-function isMetadata(name: string): boolean {
-  return name === METRIC_NAME || isTypeOrUnit(name);
-}
-
-function isTypeOrUnit(name: string): boolean {
-  return name === '__type__' || name === '__unit__';
 }
 
 /** The batch with metadata labels dropped from every series. */

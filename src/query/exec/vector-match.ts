@@ -16,8 +16,7 @@ import type { ArithmeticOperator, ComparisonOperator, VectorMatching } from '../
 import { goQuote } from '../parse/go-text.ts';
 import type { StepBatch } from '../source.ts';
 import { GroupTable } from './grouping.ts';
-import { hasNameNote } from './name-note.ts';
-import { removeMetadataLabels } from './step-batch.ts';
+import { hasNameNote, removeMetadataLabels } from './name-note.ts';
 
 /** An operation whose result has values of its own. */
 export interface PairOperation {
