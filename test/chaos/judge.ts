@@ -7,6 +7,8 @@ import { type KnownLoad, SERIES_PER_LANE, STEP_MS, sleep } from './known-load.ts
 
 const WINDOW_STEPS = 60;
 const ASK_MS_MAX = 60_000;
+/** An ordinary answer may lack what was written this long ago (shard.stale_after); a strong one may lack nothing. */
+const STALE_MS = 3500;
 
 /** What came of one question. */
 export type Verdict =
@@ -30,6 +32,7 @@ export async function judgeWindow(
   lanes: readonly number[],
   last: number,
   steps: number,
+  strong = false,
 ): Promise<Verdict> {
   const seconds = (steps * STEP_MS) / 1000;
   const time = (load.start + last * STEP_MS) / 1000;
@@ -40,7 +43,8 @@ export async function judgeWindow(
     const path = `/api/v1/query?query=${encodeURIComponent(query)}&time=${time}`;
     let answer: { status: number; body: Uint8Array };
     try {
-      answer = await rawRequest(server.url, { path, signal: AbortSignal.timeout(ASK_MS_MAX) });
+      const headers = strong ? { 'x-read-consistency': 'strong' } : {};
+      answer = await rawRequest(server.url, { path, headers, signal: AbortSignal.timeout(ASK_MS_MAX) });
     } catch (error) {
       return { kind: 'failed', text: String(error) };
     }
@@ -69,7 +73,7 @@ export async function judgeWindow(
   return { kind: 'right' };
 }
 
-/** Asks again and again; counts the verdicts. */
+/** Asks again and again, half of the time with strong consistency; counts the verdicts. */
 export class Questions {
   readonly counts: Record<Verdict['kind'], number> = { right: 0, partial: 0, failed: 0, wrong: 0 };
   /** Latencies of right answers, ms. */
@@ -82,7 +86,7 @@ export class Questions {
 
   run(load: KnownLoad, queriers: () => readonly SkeinServer[], random: Random): void {
     this.#running = true;
-    this.#ended = Promise.all([0, 1].map((index) => this.#ask(load, queriers, index, random)));
+    this.#ended = Promise.all([0, 1, 2, 3].map((index) => this.#ask(load, queriers, index, random)));
   }
 
   async stop(): Promise<void> {
@@ -97,15 +101,23 @@ export class Questions {
     random: Random,
   ): Promise<void> {
     const lanes = load.acked.map((_, lane) => lane);
+    const strong = index % 2 === 1;
     while (this.#running) {
-      const known = Math.min(...load.acked);
-      // What was acknowledged just now is on its way from the log to the shards.
-      await sleep(1000);
+      let known = Math.min(...load.acked);
+      await sleep(strong ? 500 : STALE_MS);
+      if (strong) known = Math.min(...load.acked);
       if (known === 0) continue;
       const last = random.integer(2) === 0 ? known - 1 : random.integer(known);
       const all = queriers();
       const began = performance.now();
-      const verdict = await judgeWindow(all[index % all.length]!, load, lanes, last, WINDOW_STEPS);
+      const verdict = await judgeWindow(
+        all[(index >> 1) % all.length]!,
+        load,
+        lanes,
+        last,
+        WINDOW_STEPS,
+        strong,
+      );
       this.counts[verdict.kind]++;
       if (verdict.kind === 'right') this.latencies.push(performance.now() - began);
       else if (verdict.kind === 'wrong') this.wrong.push(verdict.text);
