@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Command, CommanderError } from 'commander';
+import { checkCluster } from './check-cluster.ts';
 import { inspect } from './inspect.ts';
 import { asDomainError, DomainError, errorText } from './model/errors.ts';
 import { type Config, configText, readConfig, SETTINGS } from './platform/config.ts';
@@ -98,12 +99,19 @@ export async function main(argv: readonly string[]): Promise<void> {
       .command('serve')
       .description('run the roles of this process (embedded mode without nats.servers)'),
   ).action((options: Options) => serve(options));
-  const check = program.command('check').description('check files');
+  const check = program.command('check').description('check files, or a running cluster');
   withSettings(
     check.command('config').description('check the configuration and print it as it would be used'),
   ).action((options: Options) => {
     process.stdout.write(configText(configFrom(options)));
   });
+  check
+    .command('cluster')
+    .description('tell how every partition stands; ends with 1 when something is not healthy')
+    .option('--url <url>', 'any process of the cluster', `http://${SETTINGS.process.listen.fallback}`)
+    .action(async ({ url }: { url: string }) => {
+      if (!(await checkCluster(url, (line) => process.stdout.write(`${line}\n`)))) process.exitCode = 1;
+    });
   program
     .command('inspect <kind> <path>')
     .description(
@@ -113,7 +121,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   program.command('version').action(() => console.log(`skein ${VERSION} (node ${process.version})`));
   try {
     await program.parseAsync(['node', 'skein', ...argv]);
-    process.exit(0);
+    process.exit();
   } catch (error) {
     if (error instanceof CommanderError) process.exit(error.exitCode);
     fail(error);

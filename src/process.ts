@@ -117,7 +117,7 @@ async function startRoles(config: Config, open: OpenWorld, startedMs: number): P
       },
       onStopped: (partition) => shards.delete(partition),
       leaseTtlMs: config.nats.lease_ttl,
-      owners: 1 + (isEmbedded(config) ? 0 : config.cluster.standbys),
+      owners: 1 + expected(config).standbys,
       roles: [...wanted],
       startedMs,
     },
@@ -188,7 +188,7 @@ function mountRoutes(
           if (failing) return `${failing.name} is ${failing.lifecycle()}`;
           return world.bus.connected() ? undefined : 'no connection to NATS';
         },
-        status: (url) => readStatus(world, actors(), version, url),
+        status: (url) => readStatus(world, actors(), { version, url, ...expected(config) }),
         targets: () => scrapeTargets(world),
       }),
     },
@@ -211,6 +211,15 @@ function mountRoutes(
   ]);
   const onAnswer = (status: number): void => requests.add(1, { status: String(status) });
   http.mount(routes, roles.receiver && receiverHandler({ actor: roles.receiver, config, onAnswer }));
+}
+
+// What a healthy cluster of this configuration has.
+function expected(config: Config): { standbys: number; logBytesMax: number } {
+  const embedded = isEmbedded(config);
+  return {
+    standbys: embedded ? 0 : config.cluster.standbys,
+    logBytesMax: embedded ? config.embedded.log_bytes_max : config.nats.log_bytes_max,
+  };
 }
 
 async function stopProcess(http: HttpApp, undo: (() => Promise<void>)[], config: Config): Promise<void> {

@@ -48,6 +48,7 @@ export function processRoutes(edge: ProcessEdge): Hono {
     return http.body(text, 200, { 'content-type': contentType });
   });
   at('/-/targets', ['GET'], async (http) => http.json(await edge.targets()));
+  at('/-/cluster', ['GET'], async (http) => http.json(await edge.status(new URL(http.req.url).origin)));
   at('/version', ['GET'], (http) => http.json(versionInfo(edge.version)));
   at('/', ['GET', 'HEAD'], async (http) => {
     try {

@@ -7,6 +7,9 @@ export interface StatusFacts {
   /** http://HOST:PORT of this process as the reader reached it. */
   readonly url: string;
   readonly nowMs: number;
+  /** Standbys each partition is to have, and bytes its log may hold. */
+  readonly standbys: number;
+  readonly logBytesMax: number;
   readonly processes: readonly ProcessRow[];
   readonly partitions: readonly PartitionRow[];
   readonly actors: readonly ActorRow[];
@@ -28,12 +31,23 @@ export interface PartitionRow {
   readonly partition: number;
   readonly owner: string | undefined;
   readonly state: string;
+  /** The other replicas. */
+  readonly standbys: readonly StandbyRow[];
   readonly applied: number | undefined;
   /** Messages of the log not applied yet. */
   readonly lag: number | undefined;
   readonly series: number | undefined;
   readonly blocks: number | undefined;
   readonly lastBlockEnd: number | undefined;
+  readonly logBytes: number | undefined;
+  readonly blocksKnown: boolean | undefined;
+}
+
+/** A replica that does not lead. */
+export interface StandbyRow {
+  readonly process: string;
+  readonly state: string;
+  readonly lag: number;
 }
 
 /** One actor of this process. */
@@ -53,7 +67,7 @@ export function statusPage(facts: StatusFacts): string {
 ${verdict(facts)}
 <h2>Partitions</h2>
 ${table(
-  ['Partition', 'Owner', 'State', '#Series', '#Behind', '#Applied', '#Blocks', 'Last block ends'],
+  ['Partition', 'Owner', 'State', 'Standbys', '#Series', '#Behind', '#Applied', '#Blocks', 'Last block ends'],
   facts.partitions.map((row) => partitionCells(row, facts)),
 )}
 <h2>Processes</h2>
@@ -153,6 +167,7 @@ function partitionCells(row: PartitionRow, facts: StatusFacts): string[] {
     String(row.partition),
     row.owner === undefined ? NONE : `<code>${html(row.owner)}</code>`,
     mark(text, grade),
+    row.standbys.map((standby) => `<code>${html(standby.process)}</code>`).join(' ') || NONE,
     count(row.series),
     count(row.lag),
     count(row.applied),

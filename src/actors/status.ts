@@ -8,12 +8,20 @@ import type { ActorRef } from './runtime.ts';
 import type { ReplicaFacts } from './shard/messages.ts';
 import type { PartitionRow, StatusFacts } from './status-page.ts';
 
+/** What the status says that no directory tells. */
+export interface StatusOptions {
+  readonly version: string;
+  /** http://HOST:PORT of this process as the reader reached it. */
+  readonly url: string;
+  readonly standbys: number;
+  readonly logBytesMax: number;
+}
+
 /** Reads the directory and asks the actors. */
 export async function readStatus(
   world: World,
   actors: readonly ActorRef<never>[],
-  version: string,
-  url: string,
+  { version, url, standbys, logBytesMax }: StatusOptions,
 ): Promise<StatusFacts> {
   const [members, leases, replicas] = await Promise.all([
     world.directory.list('member.'),
@@ -27,7 +35,8 @@ export async function readStatus(
   const partitions: PartitionRow[] = [];
   for (let partition = 0; partition < world.cluster.partitions; partition++) {
     const owner = owners.get(leaseKey(partition));
-    const replica = stand.find((facts) => facts.partition === partition && facts.process === owner);
+    const replicas = stand.filter((facts) => facts.partition === partition);
+    const replica = replicas.find((facts) => facts.process === owner);
     partitions.push({
       partition,
       owner,
@@ -37,6 +46,11 @@ export async function readStatus(
       series: replica?.series,
       blocks: replica?.blocks,
       lastBlockEnd: replica?.lastBlockEnd,
+      logBytes: replica?.logBytes,
+      blocksKnown: replica?.blocksKnown,
+      standbys: replicas
+        .filter((facts) => facts.process !== owner)
+        .map((facts) => ({ process: facts.process, state: facts.lifecycle, lag: facts.lag })),
     });
   }
   return {
@@ -44,6 +58,8 @@ export async function readStatus(
     cluster: world.cluster.prefix,
     url,
     nowMs: world.clock.now(),
+    standbys,
+    logBytesMax,
     processes: members.map((entry) => {
       const facts = decodeEnvelope<MemberFacts>(entry.value);
       return { ...facts, here: facts.id === world.identity.id };

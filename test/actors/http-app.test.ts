@@ -44,6 +44,8 @@ function edge(more: Partial<ProcessEdge> = {}): ProcessEdge {
       cluster: 'c',
       url,
       nowMs: 0,
+      standbys: 0,
+      logBytesMax: 1,
       processes: [],
       partitions: [],
       actors: [],

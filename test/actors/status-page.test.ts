@@ -7,7 +7,16 @@ import {
 } from '../../src/actors/status-page.ts';
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
-const LATER = { applied: 1_234_567, lag: 0, series: 10, blocks: 2, lastBlockEnd: NOW - 3_700_000 };
+const LATER = {
+  applied: 1_234_567,
+  lag: 0,
+  series: 10,
+  blocks: 2,
+  lastBlockEnd: NOW - 3_700_000,
+  logBytes: 1000,
+  blocksKnown: true,
+  standbys: [],
+};
 
 function process(id: string, roles: readonly string[], here = false): ProcessRow {
   return { id, roles, here, zone: '', version: '1', address: `${id}:9095`, startedMs: NOW - 65_000 };
@@ -23,6 +32,8 @@ function page(facts: Partial<StatusFacts>): string {
     cluster: 'c',
     url: 'http://here:1',
     nowMs: NOW,
+    standbys: 1,
+    logBytesMax: 10_000,
     processes: [process('a', ['receiver', 'shard', 'querier'], true)],
     partitions: [partition(0, 'a')],
     actors: [],
