@@ -15,6 +15,7 @@ import {
 import { runAggregate } from './aggregate-operator.ts';
 import { scalarCall, streamCall } from './call-operator.ts';
 import { checkGrid, collect, type ExecContext } from './context.ts';
+import { streamInfo } from './info.ts';
 import {
   scalarBinary,
   streamAbsent,
@@ -96,6 +97,8 @@ function streamNode(
       return streamCall(node, grid, context);
     case 'absent':
       return streamAbsent(node, grid, context);
+    case 'info':
+      return streamInfo(node, grid, context);
     case 'step-invariant':
       return streamInvariant(node, grid, context);
     case 'remote':
@@ -134,6 +137,7 @@ async function scalarNode(node: PlanNode, grid: StepRange, context: ExecContext)
     case 'range-function':
     case 'absent':
     case 'aggregate':
+    case 'info':
     case 'remote':
       throw new DomainError('internal', `cannot evaluate a ${node.kind} as a scalar`);
   }

@@ -82,7 +82,7 @@ interface Scan {
 // Looks up series of a batch until the chunk is full or the batch is done. A plain function: loops inside generators are slow.
 function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
   const { rows, columns, job, distinct, start, end } = scan;
-  const { timestamps, smoothed } = scan.node;
+  const { timestamps, keepNames = false, smoothed } = scan.node;
   const { budget } = scan.context;
   while (scan.next < batch.labels.length) {
     const index = scan.next++;
@@ -96,7 +96,7 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
     if (found === 0) continue;
     const own = batch.labels[index]!;
     const noted = scan.context.delayedNames === true ? noteName(own) : own;
-    const labels = timestamps ? dropMetadataLabels(noted) : noted;
+    const labels = timestamps && !keepNames ? dropMetadataLabels(noted) : noted;
     distinct?.add(labels);
     if (rows.keep(labels)) return rows.take();
   }

@@ -1,18 +1,16 @@
 // AST to plan: resolves @, offsets, default subquery steps and the functions of the query's own range, and finds what is the
 // same at every step (Prometheus promql/engine.go, PreprocessExpr).
 
-import { DomainError } from '../../model/errors.ts';
+import { DomainError, invariant } from '../../model/errors.ts';
 import { type Labels, labelsFrom, METRIC_NAME } from '../../model/labels.ts';
 import { RANGE_KERNELS } from '../kernels/range-kernels.ts';
 import type {
   AggregateExpr,
-  AtModifier,
   BinaryExpr,
   CallExpr,
   Expr,
   MatrixSelector,
   Subquery,
-  TimeModifiers,
   VectorSelector,
 } from '../parse/ast.ts';
 import type { StepRange } from '../source.ts';
@@ -26,6 +24,7 @@ import {
   type SubqueryNode,
 } from './nodes.ts';
 import { positionText } from './position.ts';
+import { atOf, firstShift, offsetOf } from './shift.ts';
 
 /** What a plan depends on beside the expression. */
 export interface BuildContext {
@@ -114,29 +113,18 @@ function build(expr: Expr, context: BuildContext, depth: number): Built {
   }
 }
 
-function resolveAt(at: AtModifier | undefined, grid: StepRange): { at: number } | undefined {
-  if (at === undefined) return undefined;
-  if (at.kind === 'time') return { at: at.timestampMs };
-  return { at: at.kind === 'start' ? grid.start : grid.end };
-}
-
 function buildSelect(expr: VectorSelector, context: BuildContext, timestamps: boolean): Built {
-  const at = resolveAt(expr.at, context.grid);
+  const at = atOf(expr, context.grid);
   const { matchers } = expr;
-  const offsetMs = offsetOf(expr, context);
+  const offsetMs = offsetOf(expr, context.grid);
   const smoothed = expr.extended === 'smoothed' && !timestamps ? { smoothed: true as const } : {};
   return steady({ kind: 'select', matchers, timestamps, offsetMs, ...smoothed, ...at }, at !== undefined);
 }
 
-function offsetOf(modifiers: TimeModifiers, context: BuildContext): number {
-  const { offsetExpr, offsetMs } = modifiers;
-  return offsetExpr === undefined ? offsetMs : durationMsOf(offsetExpr, context.grid, true);
-}
-
 function buildRangeSelect(expr: MatrixSelector, context: BuildContext): Built {
-  const at = resolveAt(expr.selector.at, context.grid);
+  const at = atOf(expr.selector, context.grid);
   const { matchers } = expr.selector;
-  const offsetMs = offsetOf(expr.selector, context);
+  const offsetMs = offsetOf(expr.selector, context.grid);
   const rangeMs =
     expr.rangeExpr === undefined ? expr.rangeMs : durationMsOf(expr.rangeExpr, context.grid, false);
   const extension = expr.selector.extended === undefined ? {} : { extension: expr.selector.extended };
@@ -158,7 +146,7 @@ function checkExtension(func: string, input: RangeSelectNode | SubqueryNode): vo
 
 function buildSubquery(expr: Subquery, context: BuildContext, depth: number): Built {
   const inner = build(expr.expr, context, depth);
-  const at = resolveAt(expr.at, context.grid);
+  const at = atOf(expr, context.grid);
   const stepMs = expr.stepExpr === undefined ? expr.stepMs : durationMsOf(expr.stepExpr, context.grid, false);
   const node: SubqueryNode = {
     kind: 'subquery',
@@ -166,7 +154,7 @@ function buildSubquery(expr: Subquery, context: BuildContext, depth: number): Bu
     input: inner.invariant && inner.wrap ? invariantNode(inner.node) : inner.node,
     rangeMs: expr.rangeExpr === undefined ? expr.rangeMs : durationMsOf(expr.rangeExpr, context.grid, false),
     stepMs: stepMs === 0 ? context.defaultStepMs : stepMs,
-    offsetMs: offsetOf(expr, context),
+    offsetMs: offsetOf(expr, context.grid),
     ...at,
   };
   return { node: Object.freeze(node), invariant: at !== undefined, wrap: false };
@@ -213,7 +201,18 @@ function buildAggregate(expr: AggregateExpr, context: BuildContext, depth: numbe
   return { node: Object.freeze(node), invariant: input.invariant, wrap: input.wrap };
 }
 
+// Info series are looked at as of the time at which the first selector below looks.
+function buildInfo(expr: CallExpr, context: BuildContext, depth: number): Built {
+  const [base, selector] = expr.args.map(withoutParens);
+  invariant(base !== undefined, 'info() has an argument');
+  const { node: input, invariant: isInvariant } = build(base, context, depth);
+  const shift = firstShift(base, context.grid) ?? { offsetMs: 0 };
+  const matchers = selector?.kind === 'vector-selector' ? selector.matchers : [];
+  return steady({ kind: 'info', input, matchers, ...shift }, isInvariant);
+}
+
 function buildCall(expr: CallExpr, context: BuildContext, depth: number): Built {
+  if (expr.func === 'info') return buildInfo(expr, context, depth);
   const args = expr.args.map(withoutParens);
   const folded = foldQueryFunction(expr.func, context.grid);
   if (folded !== undefined) return constant({ kind: 'number', value: folded });

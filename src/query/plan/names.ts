@@ -30,6 +30,8 @@ export function namesUnique(node: PlanNode): boolean {
       const [input] = node.args;
       return !node.func.startsWith('sort') || (input !== undefined && namesUnique(input));
     }
+    case 'info':
+      return false; // one series may lack a label that another gets
     case 'remote':
       return namesUnique(node.fragment);
     case 'number':

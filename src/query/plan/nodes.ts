@@ -34,6 +34,8 @@ export interface SelectNode extends Shift {
   readonly kind: 'select';
   readonly matchers: readonly Matcher[];
   readonly timestamps: boolean;
+  /** With `timestamps`: the metric name stays. */
+  readonly keepNames?: true;
   /** Interpolated between neighbouring samples (extended selectors). */
   readonly smoothed?: true;
 }
@@ -116,6 +118,14 @@ export interface CallNode {
   readonly wheres: readonly string[];
 }
 
+/** info(): the input's series with labels of info series, which are read as of the time the input's first selector looks at. */
+export interface InfoNode extends Shift {
+  readonly kind: 'info';
+  readonly input: PlanNode;
+  /** The second argument's, those of `__name__` included. */
+  readonly matchers: readonly Matcher[];
+}
+
 /** The same at every step: evaluated once, at the grid's start. */
 export interface StepInvariantNode {
   readonly kind: 'step-invariant';
@@ -143,6 +153,7 @@ export type PlanNode =
   | BinaryNode
   | NegateNode
   | CallNode
+  | InfoNode
   | StepInvariantNode
   | RemoteNode;
 
@@ -173,6 +184,7 @@ export function nodeType(node: PlanNode): 'scalar' | 'vector' | 'string' | 'matr
     case 'range-function':
     case 'absent':
     case 'aggregate':
+    case 'info':
       return 'vector';
   }
 }
@@ -190,6 +202,7 @@ export function mapChildren(node: PlanNode, map: (child: PlanNode) => PlanNode):
     case 'subquery':
     case 'absent':
     case 'negate':
+    case 'info':
     case 'step-invariant': {
       const input = map(node.input);
       return input === node.input ? node : Object.freeze({ ...node, input });
@@ -236,6 +249,7 @@ export function childrenOf(node: PlanNode): readonly PlanNode[] {
     case 'subquery':
     case 'absent':
     case 'negate':
+    case 'info':
     case 'step-invariant':
       return [node.input];
     case 'range-function':

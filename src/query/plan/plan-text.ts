@@ -39,6 +39,8 @@ function head(node: PlanNode): string {
       return 'negate';
     case 'call':
       return `call ${node.func}`;
+    case 'info':
+      return `info {${node.matchers.map(matcherText).join(', ')}}${shift(node)}`;
     case 'step-invariant':
       return 'step-invariant';
     case 'remote':

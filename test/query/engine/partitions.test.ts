@@ -54,6 +54,9 @@ const QUERIES = [
   'count by (__name__) ({__name__=~"x_total|y"})',
   'sum({__name__=~"x_total|y"})',
   'sum(rate({__name__=~"x_total"}[5m]))',
+  'info(sum by (job) (x_total), {__name__="y", i="1"})',
+  'info(rate(x_total[5m] offset 1m), {__name__=~"y", i="2"})',
+  'info(x_total)',
 ];
 
 const base = {
