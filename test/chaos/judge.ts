@@ -20,7 +20,6 @@ export type Verdict =
   | { readonly kind: 'wrong'; readonly text: string };
 
 interface Answer {
-  readonly error?: string;
   readonly warnings?: readonly string[];
   readonly data?: { readonly result: readonly { metric: { lane?: string }; value: [number, string] }[] };
 }
@@ -48,8 +47,9 @@ export async function judgeWindow(
     } catch (error) {
       return { kind: 'failed', text: String(error) };
     }
-    const parsed = JSON.parse(Buffer.from(answer.body).toString()) as Answer;
-    if (answer.status !== 200) return { kind: 'failed', text: `${answer.status}: ${parsed.error}` };
+    const body = Buffer.from(answer.body).toString();
+    if (answer.status !== 200) return { kind: 'failed', text: `${answer.status}: ${body.slice(0, 200)}` };
+    const parsed = JSON.parse(body) as Answer;
     if (parsed.warnings) return { kind: 'partial', text: parsed.warnings.join('; ') };
     const byLane = new Map(
       parsed.data!.result.map(({ metric, value }) => [metric.lane ?? '', Number(value[1])]),
