@@ -86,6 +86,7 @@ export interface Config {
     readonly concurrency_max: number;
     readonly queue_max: number;
     readonly owner_wait: number;
+    readonly hedge_after: number;
     readonly partial_response: boolean;
     readonly text_bytes_max: number;
     readonly answers_bytes_max: number;
@@ -286,6 +287,11 @@ export const SETTINGS: {
     owner_wait: duration(
       '20s',
       'How long a query waits for a partition without an owner before its answer is partial: longer than nats.lease_ttl.',
+    ),
+    hedge_after: duration(
+      '2s',
+      'Time without a first frame after which the standby of a partition is asked too, for at most one request in ten.',
+      { min: '10ms' },
     ),
     partial_response: flag(
       true,

@@ -1,13 +1,15 @@
-// Scatter and gather: one request to the shard of every partition. Answers are handed on in partition order, whatever order
-// they arrive in, so that the same data gives the same bytes. A partition without an owner is waited for, then named as missing.
+// Scatter and gather: one request to one replica of every partition. Answers are handed on in partition order, whatever order
+// they arrive in, so that the same data gives the same bytes. A partition without a replica is waited for, then named as missing.
 
 import type { Bus } from '../../bus/bus.ts';
 import { CATALOGUE, type Kind } from '../../bus/contract.ts';
 import { callManyOnEach, type RequestOf } from '../../bus/rpc.ts';
-import { shardSubject } from '../../bus/subjects.ts';
+import { replicaSubject, shardSubject } from '../../bus/subjects.ts';
 import { asDomainError, DomainError } from '../../model/errors.ts';
 import { lackText } from '../../model/partial.ts';
 import { type Clock, sleep } from '../../platform/clock.ts';
+import { type Race, raceReplicas } from './replica-race.ts';
+import type { Routes } from './routes.ts';
 
 const RETRY_MS = 50;
 const ALWAYS = { start: Number.NEGATIVE_INFINITY, end: Number.POSITIVE_INFINITY };
@@ -20,6 +22,9 @@ export interface FanoutSettings {
   readonly partitions: number;
   /** How long to wait for a partition that has no owner. */
   readonly ownerWaitMs: number;
+  /** Which replicas to ask, and when to ask a second one; without it whoever serves the partition's shared subject is asked. */
+  readonly routes?: Routes;
+  readonly hedgeAfterMs?: number;
   /** True: a missing partition is reported and passed over; false: it is an error. */
   readonly partialResponse: boolean;
 }
@@ -71,8 +76,9 @@ export async function* fanOut<K extends Kind, T>(
   const streams: PartitionStream[] = [];
   try {
     for (let partition = 0; partition < settings.partitions; partition++) {
-      const subject = shardSubject(settings.prefix, partition, asked.verb);
-      streams.push(openStream(settings, signal, () => ask(subject, options)));
+      const askReplicas = (): Race =>
+        startRace(settings, partition, asked.verb, (subject) => ask(subject, options));
+      streams.push(openStream(settings, signal, askReplicas));
     }
     for (let partition = 0; partition < settings.partitions; partition++) {
       const stream = streams[partition]!;
@@ -88,7 +94,10 @@ export async function* fanOut<K extends Kind, T>(
       }
     }
   } finally {
-    for (const stream of streams) if (!stream.over) void stream.iterator?.return?.()?.catch?.(() => {});
+    for (const stream of streams) {
+      stream.race?.abandon();
+      if (!stream.over) void stream.iterator?.return?.()?.catch?.(() => {});
+    }
   }
 }
 
@@ -98,16 +107,44 @@ type StreamItem =
   | { kind: 'lost'; error: DomainError };
 
 interface PartitionStream {
+  /** Until one replica answers. */
+  race: Race | undefined;
   iterator: AsyncIterator<Uint8Array> | undefined;
   first: Promise<StreamItem>;
   /** Whether it ended by itself. */
   over: boolean;
 }
 
-type Ask = () => AsyncIterable<Uint8Array>;
+// Asks the replicas of a partition, the best one first.
+function startRace(
+  { clock, prefix, routes, hedgeAfterMs = Number.POSITIVE_INFINITY }: FanoutSettings,
+  partition: number,
+  verb: string,
+  ask: (subject: string) => AsyncIterable<Uint8Array>,
+): Race {
+  const processes = routes?.replicasOf(partition) ?? [];
+  routes?.noteRequest();
+  const subjects =
+    processes.length === 0
+      ? [shardSubject(prefix, partition, verb)]
+      : processes.map((process) => replicaSubject(prefix, partition, process, verb));
+  return raceReplicas(
+    subjects.map((subject) => () => ask(subject)),
+    {
+      clock,
+      hedgeAfterMs,
+      takeHedge: () => routes?.takeHedge() ?? false,
+      onSlow: (place) => {
+        const process = processes[place];
+        if (process !== undefined) routes?.noteSlow(process);
+      },
+    },
+  );
+}
 
-function openStream(settings: FanoutSettings, signal: AbortSignal, ask: Ask): PartitionStream {
+function openStream(settings: FanoutSettings, signal: AbortSignal, ask: () => Race): PartitionStream {
   const stream: PartitionStream = {
+    race: undefined,
     iterator: undefined,
     first: Promise.resolve({ kind: 'end' }),
     over: false,
@@ -122,14 +159,16 @@ function openStream(settings: FanoutSettings, signal: AbortSignal, ask: Ask): Pa
 async function firstItem(
   settings: FanoutSettings,
   signal: AbortSignal,
-  ask: Ask,
+  ask: () => Race,
   stream: PartitionStream,
 ): Promise<StreamItem> {
   const giveUp = settings.clock.monotonic() + settings.ownerWaitMs;
   for (;;) {
-    stream.iterator = ask()[Symbol.asyncIterator]();
+    stream.race = ask();
     try {
-      return itemOf(await stream.iterator.next(), stream);
+      const { iterator, first } = await stream.race.begun;
+      stream.iterator = iterator;
+      return itemOf(first, stream);
     } catch (error) {
       const failure = asDomainError(error);
       if (failure.code !== 'unavailable') throw failure;

@@ -11,6 +11,7 @@ import type { FanoutSettings } from './fanout.ts';
 import { fragmentRunner } from './fragments.ts';
 import { Gate } from './gate.ts';
 import type { Asked, QuerierMessages } from './messages.ts';
+import { Routes } from './routes.ts';
 
 const ENGINES_MAX = 1000;
 
@@ -24,6 +25,8 @@ export interface QuerierState {
   /** Engines by tenant, partial-response mode and consistency, least recently used first. */
   readonly engines: Map<string, Engine>;
   readonly metrics: QuerierMetrics;
+  /** Ends the following of the directory. */
+  readonly unfollow: () => void;
   /** Shows the querier to `nats micro ls`. */
   readonly service: Service;
 }
@@ -40,8 +43,10 @@ export async function openQuerier(
   config: Config,
   context: ActorContext<QuerierMessages>,
 ): Promise<QuerierState> {
+  const routes = new Routes(context.clock);
   return {
     config,
+    unfollow: await routes.follow(context.directory),
     service: await announceService(context, 'querier', 'Answers PromQL by asking the shards'),
     fanout: {
       bus: context.bus,
@@ -49,6 +54,8 @@ export async function openQuerier(
       prefix: context.cluster.prefix,
       partitions: context.cluster.partitions,
       ownerWaitMs: config.query.owner_wait,
+      hedgeAfterMs: config.query.hedge_after,
+      routes,
       partialResponse: config.query.partial_response,
     },
     memory: context.memory,
@@ -105,5 +112,6 @@ export function engineOf(
 /** A querier owes nothing to anyone. */
 export async function closeQuerier(state: QuerierState): Promise<void> {
   state.engines.clear();
+  state.unfollow();
   await state.service.stop();
 }
