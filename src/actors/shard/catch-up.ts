@@ -72,7 +72,7 @@ async function applied(state: ShardState, last: number, signal: AbortSignal): Pr
       'unavailable',
       `partition ${state.partition} cannot be read consistently: message ${state.applied} of ${last} is applied, and ${state.stalled?.message ?? 'it stops'}`,
     );
-  if (state.stalled !== undefined) throw failure();
+  if (state.stalled !== undefined || state.closing) throw failure();
   await new Promise<void>((resolve, reject) => {
     const leave = (): void => {
       state.waiters.delete(waiter);

@@ -53,6 +53,7 @@ export async function openShard(
     freshness: new Freshness(Number.NEGATIVE_INFINITY),
     looking: undefined,
     waiters: new Set(),
+    closing: false,
     failed: false,
     logFirst: bounds.first,
     told: { announced: '', announcedAt: 0, reported: '', reportedAt: 0 },
@@ -153,6 +154,7 @@ async function follow(state: ShardState, context: ShardContext, onApplied: () =>
 /** Stops answering, saves the head so that the next start need not replay, gives the lease up. */
 export async function closeShard(state: ShardState, context: ShardContext): Promise<void> {
   state.unwatch();
+  state.closing = true;
   for (const waiter of state.waiters) waiter.settle(false);
   await state.service?.stop();
   await state.following;

@@ -67,6 +67,8 @@ export interface ShardState {
   looking: Promise<number> | undefined;
   /** Who waits until a message is applied. */
   readonly waiters: Set<Waiter>;
+  /** Nothing more is applied in this life. */
+  closing: boolean;
   /** This life ended by a broken invariant: what is in memory must not become a snapshot. */
   failed: boolean;
   /** First message of the log as last heard. */

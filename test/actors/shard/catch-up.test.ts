@@ -98,4 +98,12 @@ describe('a replica that is asked', () => {
       'partition 3 cannot be read consistently: message 5 of 6 is applied, and its segment is damaged',
     );
   });
+
+  it('does not wait in a replica that closed while the log was asked', async () => {
+    const { state, clock } = setup(async () => {
+      state.closing = true;
+      return { first: 1, last: 9, bytes: 0 };
+    });
+    await expect(caughtUp(state, { clock }, NEVER)).rejects.toMatchObject({ code: 'unavailable' });
+  });
 });
