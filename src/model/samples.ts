@@ -13,13 +13,16 @@ export interface SampleColumns {
   timestamps: Float64Array;
   values: Float64Array;
   bits: Uint32Array;
+  /** When the counter that each sample tells of started, ms, 0 where unknown; undefined where no sample says. */
+  starts: Float64Array | undefined;
   count: number;
 }
 
 /** Makes empty columns with room for `capacity` samples. */
 export function sampleColumns(capacity: number): SampleColumns {
   const values = new Float64Array(capacity);
-  return { timestamps: new Float64Array(capacity), values, bits: new Uint32Array(values.buffer), count: 0 };
+  const bits = new Uint32Array(values.buffer);
+  return { timestamps: new Float64Array(capacity), values, bits, starts: undefined, count: 0 };
 }
 
 /** Grows the columns to hold at least `capacity` samples; keeps the first `count`. */
@@ -31,6 +34,11 @@ export function growColumns(columns: SampleColumns, capacity: number): void {
   bits.set(columns.bits.subarray(0, columns.count * 2));
   const timestamps = new Float64Array(size);
   timestamps.set(columns.timestamps.subarray(0, columns.count));
+  if (columns.starts !== undefined) {
+    const starts = new Float64Array(size);
+    starts.set(columns.starts.subarray(0, columns.count));
+    columns.starts = starts;
+  }
   columns.timestamps = timestamps;
   columns.values = values;
   columns.bits = bits;

@@ -46,6 +46,8 @@ export interface EngineOptions {
   readonly features?: ParseOptions;
   /** Prometheus's promql-delayed-name-removal: metric names go when the query is done (name-note.ts). */
   readonly delayedNames?: boolean;
+  /** Prometheus's use-start-timestamps: rates know when counters started, where the source does. */
+  readonly startTimes?: boolean;
   readonly source?: SeriesSource;
   readonly fragments?: FragmentRunner;
   /** For limit_ratio alone, which loads one of its own without it. */
@@ -106,6 +108,7 @@ export function createEngine(options: EngineOptions): Engine {
         annotations,
         lookbackMs: query.lookbackMs ?? options.lookbackMs,
         delayedNames: options.delayedNames ?? false,
+        startTimes: options.startTimes ?? false,
         ...(source === undefined ? {} : { source }),
         ...(fragments === undefined ? {} : { fragments }),
         ...(hasher === undefined ? {} : { hasher }),

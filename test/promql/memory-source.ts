@@ -19,7 +19,13 @@ export interface MemorySeries {
   readonly labels: Labels;
   readonly samples: SampleColumns;
   histograms: number;
-  hasStarts: boolean;
+}
+
+/** What a load line says of one series. */
+interface Sequence {
+  readonly values: readonly SequenceValue[];
+  readonly starts?: readonly (number | undefined)[] | undefined;
+  readonly stepMs: number;
 }
 
 /** Series in memory. */
@@ -36,19 +42,24 @@ export class MemorySource implements SeriesSource {
     const key = labelsKey(labels);
     let series = this.#series.get(key);
     if (series === undefined) {
-      series = { labels, samples: sampleColumns(16), histograms: 0, hasStarts: false };
+      series = { labels, samples: sampleColumns(16), histograms: 0 };
       this.#series.set(key, series);
     }
     return series;
   }
 
-  /** Appends a sequence whose value i stands at i * stepMs. */
-  append(labels: Labels, values: readonly SequenceValue[], stepMs: number): MemorySeries {
+  /** Appends a sequence whose value i stands at i * stepMs, its start timestamp `starts[i]` ms from there. */
+  append(labels: Labels, { values, starts, stepMs }: Sequence): MemorySeries {
     const series = this.series(labels);
+    if (starts !== undefined && series.samples.starts === undefined)
+      series.samples.starts = new Float64Array(series.samples.values.length);
     for (const [index, value] of values.entries()) {
+      const time = index * stepMs;
+      const offset = starts?.[index];
+      const start = offset === undefined ? 0 : time + offset;
       if (value.kind === 'histogram') series.histograms++;
-      else if (value.kind === 'float') appendSample(series.samples, index * stepMs, value.value, false);
-      else if (value.kind === 'stale') appendSample(series.samples, index * stepMs, Number.NaN, true);
+      else if (value.kind === 'float') appendSample(series.samples, { time, value: value.value, start });
+      else if (value.kind === 'stale') appendSample(series.samples, { time, value: Number.NaN, start }, true);
     }
     return series;
   }
@@ -88,12 +99,18 @@ export class MemorySource implements SeriesSource {
 }
 
 // Samples stay in time order; one that comes again at a stored time is dropped, as a database does.
-function appendSample(samples: SampleColumns, time: number, value: number, isStale: boolean): void {
+function appendSample(
+  samples: SampleColumns,
+  { time, value, start }: { time: number; value: number; start: number },
+  isStale = false,
+): void {
   const at = lowerBound(samples, time);
   if (at < samples.count && samples.timestamps[at] === time) return;
   growColumns(samples, samples.count + 1);
   samples.timestamps.copyWithin(at + 1, at, samples.count);
   samples.bits.copyWithin(2 * at + 2, 2 * at, 2 * samples.count);
+  samples.starts?.copyWithin(at + 1, at, samples.count);
+  if (samples.starts !== undefined) samples.starts[at] = start;
   samples.timestamps[at] = time;
   samples.values[at] = value;
   if (isStale) {
@@ -121,6 +138,7 @@ function copySamples(
   target: SampleColumns,
 ): void {
   target.count = 0;
+  target.starts = undefined;
   if (samples === undefined) return;
   const first = lowerBound(samples, start);
   let last = first;
@@ -128,5 +146,6 @@ function copySamples(
   growColumns(target, last - first);
   target.timestamps.set(samples.timestamps.subarray(first, last));
   target.bits.set(samples.bits.subarray(2 * first, 2 * last));
+  target.starts = samples.starts?.slice(first, last);
   target.count = last - first;
 }

@@ -209,8 +209,14 @@ describe('runScript', () => {
 describe('MemorySource', () => {
   it('gives matching series in order, their samples by time, stale markers kept', async () => {
     const source = new MemorySource();
-    source.append(labelsOf({ __name__: 'x', a: '2' }), parseSeriesLine('x 1 2 stale 4').values, 1000);
-    source.append(labelsOf({ __name__: 'x', a: '1' }), parseSeriesLine('x 7').values, 1000);
+    source.append(labelsOf({ __name__: 'x', a: '2' }), {
+      values: parseSeriesLine('x 1 2 stale 4').values,
+      stepMs: 1000,
+    });
+    source.append(labelsOf({ __name__: 'x', a: '1' }), {
+      values: parseSeriesLine('x 7').values,
+      stepMs: 1000,
+    });
     const limits = { samplesMax: 10, seriesMax: 10, memoryBytesMax: 1000 };
     const budget = new QueryBudget(limits, new AbortController().signal);
     const request = { matchers: [{ name: '__name__', op: '=', value: 'x' }], start: 0, end: 2500 } as const;

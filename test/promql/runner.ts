@@ -48,8 +48,8 @@ export async function runScript(
 function load(source: MemorySource, command: LoadCommand): void {
   // Of two lines for one series in a load command the later counts.
   const byLabels = new Map(command.series.map((one) => [labelsKey(one.labels), one]));
-  for (const { labels, values, hasStarts } of byLabels.values()) {
-    source.append(labels, values, command.stepMs).hasStarts ||= hasStarts;
+  for (const { labels, values, starts } of byLabels.values()) {
+    source.append(labels, { values, starts, stepMs: command.stepMs });
     const base = /^(.*)_(?:bucket|count|sum)$/.exec(labelValue(labels, METRIC_NAME))?.[1];
     if (!command.withNhcb || base === undefined) continue;
     // The native twin of a classic histogram: known by its labels, its samples are not made yet.

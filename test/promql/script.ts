@@ -7,7 +7,13 @@ import type { Labels } from '../../src/model/labels.ts';
 import { labelsKey } from '../../src/model/labels.ts';
 import { parseDuration } from '../../src/query/parse/duration.ts';
 import { unquote } from '../../src/query/parse/go-text.ts';
-import { parseMetric, parseNumber, parseSeriesLine, type SequenceValue } from './series.ts';
+import {
+  parseNumber,
+  parseSeriesLine,
+  parseStartsLine,
+  type SequenceValue,
+  type StartsLine,
+} from './series.ts';
 
 /** Puts series into the storage, samples `stepMs` apart from time 0 on. */
 export interface LoadCommand {
@@ -19,11 +25,11 @@ export interface LoadCommand {
   readonly series: readonly LoadedSeries[];
 }
 
-/** One loaded series; `hasStarts` when start timestamps were given for it. */
+/** One loaded series; `starts` when start timestamps were given: of each value by how many ms before or after it, if at all. */
 export interface LoadedSeries {
   readonly labels: Labels;
   readonly values: readonly SequenceValue[];
-  readonly hasStarts: boolean;
+  readonly starts?: readonly (number | undefined)[];
 }
 
 /**
@@ -122,17 +128,21 @@ function parseLoad(head: string, body: readonly string[], line: number): LoadCom
   const found = LOAD.exec(head);
   if (found === null) throw new Error('invalid load command');
   const series: LoadedSeries[] = [];
-  let starts: Labels | undefined;
+  let starts: StartsLine | undefined;
   for (const text of body) {
     if (/^\S*@st\s/.test(text)) {
-      starts = parseMetric(text).labels;
+      starts = parseStartsLine(text);
       continue;
     }
     const parsed = parseSeriesLine(text);
-    if (starts !== undefined && labelsKey(starts) !== labelsKey(parsed.labels)) {
+    if (starts !== undefined && labelsKey(starts.labels) !== labelsKey(parsed.labels)) {
       throw new Error('@st metric does not match the following sample line metric');
     }
-    series.push({ ...parsed, hasStarts: starts !== undefined });
+    if (starts !== undefined && starts.starts.length !== parsed.values.length)
+      throw new Error(
+        `@st line has ${starts.starts.length} values but sample line has ${parsed.values.length}`,
+      );
+    series.push({ ...parsed, ...(starts === undefined ? {} : { starts: starts.starts }) });
     starts = undefined;
   }
   if (starts !== undefined) throw new Error('@st line has no following sample line');

@@ -44,6 +44,41 @@ export function parseSeriesLine(line: string): SeriesLine {
   return { labels, values };
 }
 
+/** A line of start timestamps: of each value by how many ms they stand from it; undefined where none is given. */
+export interface StartsLine {
+  readonly labels: Labels;
+  readonly starts: readonly (number | undefined)[];
+}
+
+/** Parses `name{label="value"}@st _ -30s -1mx3 0-1sx2`; throws Error with what is wrong. */
+export function parseStartsLine(line: string): StartsLine {
+  const { labels, end } = parseMetric(line);
+  const starts = line
+    .slice(end + '@st'.length)
+    .trim()
+    .split(/\s+/)
+    .flatMap(parseStarts);
+  return { labels, starts };
+}
+
+function parseStarts(item: string): (number | undefined)[] {
+  const blank = /^_(?:x([0-9]+))?$/.exec(item);
+  if (blank !== null) return new Array(Number(blank[1] ?? 1)).fill(undefined);
+  const found = /^([+-]?)([0-9][0-9a-z]*?)(?:([+-])([0-9][0-9a-z]*?))?(?:x([0-9]+))?$/.exec(item);
+  if (found === null) throw new Error(`bad start timestamp ${JSON.stringify(item)}`);
+  const [, sign, first = '', direction, step, times] = found;
+  const start = durationOf(first) * (sign === '-' ? -1 : 1);
+  const delta = step === undefined ? 0 : durationOf(step) * (direction === '-' ? -1 : 1);
+  return Array.from({ length: Number(times ?? 0) + 1 }, (_, i) => start + i * delta);
+}
+
+function durationOf(text: string): number {
+  if (text === '0') return 0;
+  const duration = parseDuration(text);
+  if (!duration.ok) throw new Error(`bad start timestamp ${JSON.stringify(text)}`);
+  return duration.ms;
+}
+
 /** The metric at the start of a line, and where it ends. */
 export function parseMetric(line: string): { labels: Labels; end: number } {
   const name = /^[A-Za-z_:][\w:]*/.exec(line)?.[0] ?? '';

@@ -36,6 +36,7 @@ export interface ExecOptions {
   readonly annotations: Annotations;
   readonly lookbackMs: number;
   readonly delayedNames?: boolean;
+  readonly startTimes?: boolean;
   readonly hasher?: Hasher;
 }
 

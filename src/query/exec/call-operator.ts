@@ -28,6 +28,11 @@ export async function* streamCall(
     yield* mapSamples({ input, drops: true, grid, context }, (batch) => evaluationTimes(batch, grid));
     return;
   }
+  if (node.func === 'start_timestamp' && input !== undefined) {
+    // Samples of an expression have no start: it is evaluated for its errors and notes alone.
+    for await (const _ of context.stream(input, grid, true));
+    return;
+  }
   if (!isVectorFunction(node.func))
     throw new DomainError('execution', `cannot evaluate function ${node.func}: not supported`);
   const steps = stepCount(grid);

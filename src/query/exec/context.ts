@@ -24,6 +24,8 @@ export interface ExecContext {
   readonly lookbackMs: number;
   /** Delayed name removal: series carry notes on their names (name-note.ts). */
   readonly delayedNames?: boolean;
+  /** Start times of counters are looked at. */
+  readonly startTimes?: boolean;
   /** Only limit_ratio needs it. */
   readonly hasher?: Hasher;
   /**

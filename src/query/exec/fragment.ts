@@ -23,10 +23,13 @@ export async function* evaluateFragment(
   source: SeriesSource,
   budget: QueryBudget,
 ): AsyncGenerator<FragmentReply> {
-  const { node, grid, lookbackMs, delayedNames = false } = decodeFragment(fragment);
+  const { node, grid, lookbackMs, delayedNames = false, startTimes = false } = decodeFragment(fragment);
   checkGrid(grid, budget);
   const annotations = new Annotations();
-  const context = openExecution({ source, budget, annotations, lookbackMs, delayedNames }, NOTHING_SHARED);
+  const context = openExecution(
+    { source, budget, annotations, lookbackMs, delayedNames, startTimes },
+    NOTHING_SHARED,
+  );
   if (node.kind === 'range-select') yield* rawReplies(node, grid, context);
   else if (node.kind === 'aggregate' && node.stage === 'partial') {
     const aggregation = await runPartial(node, grid, context);

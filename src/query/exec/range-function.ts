@@ -6,6 +6,7 @@ import { type Labels, labelValue, METRIC_NAME } from '../../model/labels.ts';
 import { growColumns, type SampleColumns, sampleColumns } from '../../model/samples.ts';
 import { anchoredCountKernel, type Extension, extendedRateKernel } from '../kernels/extended.ts';
 import { keepsMetricName, RANGE_KERNELS } from '../kernels/range-kernels.ts';
+import { START_TIME_KERNELS } from '../kernels/start-times.ts';
 import {
   columnsFromSteps,
   dropStale,
@@ -18,7 +19,7 @@ import {
 import { namesUnique } from '../plan/names.ts';
 import type { RangeFunctionNode, RangeSelectNode, SubqueryNode } from '../plan/nodes.ts';
 import { type SeriesBatch, type StepBatch, type StepRange, stepCount } from '../source.ts';
-import { inform, warnQuantile } from './aggregation.ts';
+import { inform, warn, warnQuantile } from './aggregation.ts';
 import { checkGrid, type ExecContext, lastStep } from './context.ts';
 import { dropMetadataLabels, noteName } from './name-note.ts';
 import { streamRaw } from './remote.ts';
@@ -54,6 +55,8 @@ export async function* streamRangeFunction(
 interface RowState {
   readonly node: RangeFunctionNode;
   readonly kernel: RangeKernel;
+  /** Takes its place where samples have start times, when those are looked at. */
+  readonly startKernel: RangeKernel | undefined;
   readonly first: Float64Array;
   readonly second: Float64Array;
   readonly columns: SampleColumns;
@@ -85,6 +88,7 @@ async function openRow(
 ): Promise<RowState> {
   const extension = input.kind === 'range-select' ? input.extension : undefined;
   const kernel = kernelOf(node.func, extension);
+  const startKernel = extension === undefined ? START_TIME_KERNELS.get(node.func) : undefined;
   if (kernel === undefined)
     throw new DomainError('execution', `cannot evaluate function ${node.func}: not supported`);
   const args: Float64Array[] = [];
@@ -105,6 +109,8 @@ async function openRow(
     output: rows.values,
     present: rows.present,
     offset: 0,
+    starts: undefined,
+    overlapSeen: false,
     before: extension === undefined ? 0 : context.lookbackMs,
     after: extension === 'smoothed' ? context.lookbackMs : 0,
   };
@@ -113,6 +119,7 @@ async function openRow(
   return {
     node,
     kernel,
+    startKernel: context.startTimes === true ? startKernel : undefined,
     first,
     second,
     columns,
@@ -263,14 +270,15 @@ function evaluate(state: RowState, labels: Labels): StepBatch | undefined {
     state.heavy = labels;
     return undefined;
   }
-  state.kernel(job, state.first, state.second);
+  runKernel(state, job, state);
   return keepRow(state, labels);
 }
 
 // Points the job at the series in the columns, without staleness markers, and at its row; returns the samples left.
-function openWindows({ columns, job, rows }: RowState): number {
+function openWindows({ columns, job, rows, startKernel }: RowState): number {
   job.timestamps = columns.timestamps;
   job.values = columns.values;
+  job.starts = startKernel === undefined ? undefined : columns.starts;
   job.output = rows.values;
   job.present = rows.present;
   job.offset = rows.offset;
@@ -298,14 +306,26 @@ async function evaluateHeavy(state: RowState): Promise<StepBatch | undefined> {
   for (let start = 0, end = 0; start < job.steps; start = end) {
     await state.context.budget.pause();
     end = sliceEnd(job, start, SLICE_SAMPLES);
-    state.kernel(sliceOf(job, start, end), first.subarray(start, end), second.subarray(start, end));
+    const slice = sliceOf(job, start, end);
+    runKernel(state, slice, { first: first.subarray(start, end), second: second.subarray(start, end) });
+    job.overlapSeen ||= slice.overlapSeen;
   }
   return keepRow(state, labels);
+}
+
+function runKernel(
+  { kernel, startKernel }: RowState,
+  job: WindowJob,
+  { first, second }: { first: Float64Array; second: Float64Array },
+): void {
+  if (job.starts === undefined || startKernel === undefined) kernel(job, first, second);
+  else startKernel(job, first, second);
 }
 
 // The row in the chunk belongs to the series with these labels, when it has a step at all.
 function keepRow(state: RowState, labels: Labels): StepBatch | undefined {
   const { rows } = state;
+  if (state.job.overlapSeen) noteOverlap(state, labels);
   if (!rows.hasSteps()) return undefined;
   if (state.counters) noteCounter(state, labels);
   if (state.quantilesToNote) noteQuantiles(state);
@@ -321,6 +341,13 @@ function noteCounter(state: RowState, labels: Labels): void {
   if (/(_total|_sum|_count|_bucket)$/.test(name)) return;
   const text = `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)}`;
   inform(state.context.annotations, text, state.node.where);
+}
+
+function noteOverlap(state: RowState, labels: Labels): void {
+  state.job.overlapSeen = false;
+  const name = JSON.stringify(labelValue(labels, METRIC_NAME));
+  const text = `sample has start time that overlaps with previous sample timestamp for metric ${name}`;
+  warn(state.context.annotations, text, state.node.where);
 }
 
 function noteQuantiles(state: RowState): void {

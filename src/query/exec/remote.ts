@@ -81,7 +81,7 @@ async function* remoteReplies(
   grid: StepRange,
   context: ExecContext,
 ): AsyncGenerator<FragmentReply> {
-  const { fragments, budget, annotations, lookbackMs, delayedNames } = context;
+  const { fragments, budget, annotations, lookbackMs, delayedNames, startTimes } = context;
   if (fragments === undefined)
     throw new DomainError('internal', 'cannot run fragment: this process has no fragment runner');
   budget.check();
@@ -90,6 +90,7 @@ async function* remoteReplies(
     lookbackMs,
     node: node.fragment,
     ...(delayedNames === true ? { delayedNames } : {}),
+    ...(startTimes === true ? { startTimes } : {}),
   });
   for await (const reply of fragments.run(fragment, budget)) {
     if (reply.kind === 'notes') annotations.addAll(reply.notes);

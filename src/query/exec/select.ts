@@ -3,7 +3,7 @@
 import { DomainError } from '../../model/errors.ts';
 import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
 import { selectSmoothed } from '../kernels/extended.ts';
-import { type SelectJob, selectInstants } from '../kernels/select.ts';
+import { type SelectJob, selectInstants, selectStarts } from '../kernels/select.ts';
 import { dropStale } from '../kernels/window.ts';
 import { namesUnique } from '../plan/names.ts';
 import type { SelectNode } from '../plan/nodes.ts';
@@ -31,6 +31,7 @@ export async function* streamSelect(
 ): AsyncGenerator<StepBatch> {
   const steps = stepCount(grid);
   const { budget, lookbackMs } = context;
+  if (node.starts && context.startTimes !== true) return;
   const reference = (node.at ?? grid.start) - node.offsetMs;
   const step = node.at === undefined ? grid.step : 0;
   const start = reference - lookbackMs + 1;
@@ -82,7 +83,7 @@ interface Scan {
 // Looks up series of a batch until the chunk is full or the batch is done. A plain function: loops inside generators are slow.
 function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
   const { rows, columns, job, distinct, start, end } = scan;
-  const { timestamps, keepNames = false, smoothed } = scan.node;
+  const { timestamps, keepNames = false, starts = false, smoothed } = scan.node;
   const { budget } = scan.context;
   while (scan.next < batch.labels.length) {
     const index = scan.next++;
@@ -92,7 +93,11 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
     job.output = rows.values;
     job.present = rows.present;
     job.offset = rows.offset;
-    const found = smoothed ? smooth(columns, job) : selectInstants(columns, job, timestamps);
+    const found = smoothed
+      ? smooth(columns, job)
+      : starts
+        ? selectStarts(columns, job)
+        : selectInstants(columns, job, timestamps);
     if (found === 0) continue;
     const own = batch.labels[index]!;
     const noted = scan.context.delayedNames === true ? noteName(own) : own;

@@ -14,6 +14,18 @@ export interface SelectJob {
   offset: number;
 }
 
+/** As selectInstants, with the start times of the samples in seconds, 0 where unknown. */
+export function selectStarts(columns: SampleColumns, job: SelectJob): number {
+  const { output, offset, steps } = job;
+  const found = selectInstants(
+    { ...columns, values: columns.starts ?? new Float64Array(columns.count) },
+    job,
+    false,
+  );
+  for (let i = offset; i < offset + steps; i++) output[i]! /= 1000;
+  return found;
+}
+
 /** Fills one row with the series' values (or, with `timestamps`, the samples' times in seconds); returns the present steps. */
 export function selectInstants(columns: SampleColumns, job: SelectJob, timestamps: boolean): number {
   const { output, present, offset, steps, step, lookback } = job;

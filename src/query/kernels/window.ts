@@ -22,6 +22,10 @@ export interface WindowJob {
   output: Float64Array;
   present: Uint8Array;
   offset: number;
+  /** Start times of the samples where they are known and wanted. */
+  starts: Float64Array | undefined;
+  /** Set by kernels that find a sample which started inside the one before. */
+  overlapSeen: boolean;
   /** How far windows reach beyond their borders, ms: 0 but for extended selectors. */
   before: number;
   after: number;
@@ -32,7 +36,7 @@ export type RangeKernel = (job: WindowJob, first: Float64Array, second: Float64A
 
 /** Removes staleness markers in place, which range functions never see; returns the samples left. Bits of kept values stay. */
 export function dropStale(columns: SampleColumns): number {
-  const { bits, timestamps, count } = columns;
+  const { bits, timestamps, starts, count } = columns;
   let kept = 0;
   for (let i = 0; i < count; i++) {
     const low = bits[2 * i]!;
@@ -42,6 +46,7 @@ export function dropStale(columns: SampleColumns): number {
       bits[2 * kept] = low;
       bits[2 * kept + 1] = high;
       timestamps[kept] = timestamps[i]!;
+      if (starts !== undefined) starts[kept] = starts[i]!;
     }
     kept++;
   }
@@ -93,6 +98,8 @@ export function sliceOf(job: WindowJob, start: number, end: number): WindowJob {
     ...job,
     timestamps: job.timestamps.subarray(base),
     values: job.values.subarray(base),
+    starts: job.starts?.subarray(base),
+    overlapSeen: false,
     from,
     to,
     steps: end - start,
@@ -115,6 +122,7 @@ export function columnsFromSteps(
     target.values[count] = row.values[row.offset + i]!;
     count++;
   }
+  target.starts = undefined;
   target.count = count;
   return count;
 }

@@ -20,6 +20,7 @@ import {
   nodeType,
   type PlanNode,
   type RangeSelectNode,
+  type SelectNode,
   type StepInvariantNode,
   type SubqueryNode,
 } from './nodes.ts';
@@ -121,6 +122,12 @@ function buildSelect(expr: VectorSelector, context: BuildContext, timestamps: bo
   return steady({ kind: 'select', matchers, timestamps, offsetMs, ...smoothed, ...at }, at !== undefined);
 }
 
+// The start times of what a selector finds.
+function buildStarts(expr: VectorSelector, context: BuildContext): Built {
+  const built = buildSelect(expr, context, true);
+  return { ...built, node: Object.freeze({ ...(built.node as SelectNode), starts: true }) };
+}
+
 function buildRangeSelect(expr: MatrixSelector, context: BuildContext): Built {
   const at = atOf(expr.selector, context.grid);
   const { matchers } = expr.selector;
@@ -220,6 +227,8 @@ function buildCall(expr: CallExpr, context: BuildContext, depth: number): Built 
   const first = args[0];
   if (expr.func === 'timestamp' && first?.kind === 'vector-selector')
     return buildSelect(first, context, true);
+  if (expr.func === 'start_timestamp' && first?.kind === 'vector-selector')
+    return buildStarts(first, context);
   const built = args.map((arg) => build(arg, context, depth));
   const invariant = built.every((arg) => arg.invariant) && !TIME_DEPENDENT.has(expr.func);
   const nodes = built.map((arg) => (invariant ? arg.node : wrapped(arg)));

@@ -36,6 +36,8 @@ export interface SelectNode extends Shift {
   readonly timestamps: boolean;
   /** With `timestamps`: the metric name stays. */
   readonly keepNames?: true;
+  /** With `timestamps`: when the samples' counters started instead. */
+  readonly starts?: true;
   /** Interpolated between neighbouring samples (extended selectors). */
   readonly smoothed?: true;
 }

@@ -18,6 +18,8 @@ export interface Fragment {
   readonly node: PlanNode;
   /** Delayed name removal. */
   readonly delayedNames?: boolean;
+  /** Start times of counters are looked at. */
+  readonly startTimes?: boolean;
 }
 
 /** Encodes a fragment; the result owns its memory. */

@@ -35,6 +35,8 @@ function run(name: string, series: Series, first = 0, second = 0): (number | und
     output: new Float64Array(steps + 3),
     present: new Uint8Array(steps + 3),
     offset: 2,
+    starts: undefined,
+    overlapSeen: false,
     before: 0,
     after: 0,
   };

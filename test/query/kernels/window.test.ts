@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { extendedRateKernel } from '../../../src/query/kernels/extended.ts';
 import { RANGE_KERNELS } from '../../../src/query/kernels/range-kernels.ts';
+import { START_TIME_KERNELS } from '../../../src/query/kernels/start-times.ts';
 import {
   findWindows,
   type RangeKernel,
@@ -32,6 +33,8 @@ function jobOf({ timestamps, values }: Series, steps: number, reach: number): Wi
     output: new Float64Array(steps + 1),
     present: new Uint8Array(steps + 1),
     offset: 1,
+    starts: Float64Array.from(timestamps, (time, i) => (i % 5 === 0 ? 0 : time - 10 * (i % 4))),
+    overlapSeen: false,
     before: reach,
     after: reach,
   };
@@ -58,6 +61,7 @@ describe('slices of a window job', () => {
     kernel,
     0,
   ]);
+  for (const [name, kernel] of START_TIME_KERNELS) kernels.push([`${name} by start times`, kernel, 0]);
   kernels.push(['smoothed rate', extendedRateKernel('rate', 'smoothed'), 50]);
   it.each(kernels)('%s is the same in slices', (_name, kernel, reach) => {
     fc.assert(

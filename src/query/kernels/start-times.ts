@@ -1,0 +1,114 @@
+// Kernels of rate, increase, irate and resets that know when each counter started (Prometheus's feature use-start-timestamps): a
+// new start time is a reset even when the value did not fall, and a counter that started inside the window started from 0 then.
+// After Prometheus 3.14, promql/functions.go (extrapolatedRate, isStartTimestampReset). Start time 0 means unknown.
+
+import type { RangeKernel, WindowJob } from './window.ts';
+
+/** Extrapolates up to the window's border when it is nearer than this many average sample distances. */
+const BORDER_FACTOR = 1.1;
+
+/** Kernels by function; they take the place of the plain ones where samples have start times. */
+export const START_TIME_KERNELS: ReadonlyMap<string, RangeKernel> = new Map<string, RangeKernel>([
+  ['rate', (job) => changes(job, true)],
+  ['increase', (job) => changes(job, false)],
+  ['irate', lastChange],
+  ['resets', countResets],
+]);
+
+/** Whether the counter started anew between sample `k - 1` and sample `k`, as its start time tells. */
+function startsAnew({ timestamps, starts }: WindowJob, k: number): boolean {
+  const start = starts![k]!;
+  const before = timestamps[k - 1]!;
+  // Unknown, not before its own sample, or before the previous one: it tells nothing.
+  if (start === 0 || start >= timestamps[k]! || start < before) return false;
+  if (start > before) return true;
+  // Right at the previous sample: a delta, or a cumulative counter whose first start was not known.
+  const previous = starts![k - 1]!;
+  return previous !== 0 && previous < before;
+}
+
+/** Whether sample `k` claims to have started inside what the previous one covers. */
+function overlaps({ timestamps, starts }: WindowJob, k: number): boolean {
+  const start = starts![k]!;
+  return start !== 0 && start < timestamps[k - 1]! && start !== starts![k - 1]!;
+}
+
+function changes(job: WindowJob, isRate: boolean): void {
+  const { from, to, steps, output, present, offset, range } = job;
+  let end = job.end;
+  for (let i = 0; i < steps; i++, end += job.step) {
+    const first = from[i]!;
+    const last = to[i]! - 1;
+    const increase = last < first ? Number.NaN : increaseBetween(job, first, last);
+    const factor = last < first ? 0 : extrapolation(job, { first, last, end, increase });
+    present[offset + i] = factor === 0 ? 0 : 1;
+    if (factor === 0) continue;
+    const total = startsInside(job, first, end) ? increase + job.values[first]! : increase;
+    output[offset + i] = total * (isRate ? factor / (range / 1000) : factor);
+  }
+}
+
+function increaseBetween(job: WindowJob, first: number, last: number): number {
+  const { values } = job;
+  let result = values[last]! - values[first]!;
+  for (let k = first + 1; k <= last; k++) {
+    if (overlaps(job, k)) job.overlapSeen = true;
+    if (values[k]! < values[k - 1]! || startsAnew(job, k)) result += values[k - 1]!;
+  }
+  return result;
+}
+
+// Whether the first sample's counter started inside the window, which is left-open.
+function startsInside({ timestamps, starts, range }: WindowJob, first: number, end: number): boolean {
+  const start = starts![first]!;
+  return start !== 0 && start > end - range && start < timestamps[first]!;
+}
+
+// By how much the increase grows from the time between samples to the window; 0 where nothing can be said.
+function extrapolation(
+  job: WindowJob,
+  { first, last, end, increase }: { first: number; last: number; end: number; increase: number },
+): number {
+  const { timestamps, values, starts, range } = job;
+  const firstTime = timestamps[first]!;
+  const lastTime = timestamps[last]!;
+  let sampled = (lastTime - firstTime) / 1000;
+  const average = last > first ? sampled / (last - first) : 0;
+  const threshold = average * BORDER_FACTOR;
+  let toStart = 0;
+  let toEnd = (end - lastTime) / 1000;
+  if (startsInside(job, first, end)) sampled = (lastTime - starts![first]!) / 1000;
+  else if (last === first) return 0;
+  else {
+    toStart = (firstTime - (end - range)) / 1000;
+    if (toStart >= threshold) toStart = average / 2;
+    // A counter is never negative: its zero point is the farthest it can have started.
+    const toZero = increase > 0 && values[first]! >= 0 ? sampled * (values[first]! / increase) : toStart;
+    if (toZero < toStart) toStart = toZero;
+  }
+  if (toEnd >= threshold) toEnd = average / 2;
+  return sampled === 0 ? 1 : (sampled + toStart + toEnd) / sampled;
+}
+
+function lastChange(job: WindowJob): void {
+  const { timestamps, values, from, to, steps, output, present, offset } = job;
+  for (let i = 0; i < steps; i++) {
+    const last = to[i]! - 1;
+    const interval = last > from[i]! ? timestamps[last]! - timestamps[last - 1]! : 0;
+    present[offset + i] = interval === 0 ? 0 : 1;
+    if (interval === 0) continue;
+    const isReset = values[last]! < values[last - 1]! || startsAnew(job, last);
+    output[offset + i] = (isReset ? values[last]! : values[last]! - values[last - 1]!) / (interval / 1000);
+  }
+}
+
+function countResets(job: WindowJob): void {
+  const { values, from, to, steps, output, present, offset } = job;
+  for (let i = 0; i < steps; i++) {
+    let count = 0;
+    for (let k = from[i]! + 1; k < to[i]!; k++)
+      if (values[k]! < values[k - 1]! || startsAnew(job, k)) count++;
+    output[offset + i] = count;
+    present[offset + i] = to[i]! > from[i]! ? 1 : 0;
+  }
+}
