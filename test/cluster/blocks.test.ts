@@ -19,7 +19,7 @@ await describeWithServers(['nats-server', 'minio'], 'a day of history in a clust
   const start = end - 24 * HOUR;
 
   beforeAll(async () => {
-    cluster = await startCluster({ receivers: 1, shards: 1, queriers: 1 }, [
+    cluster = await startCluster({ nats: 1, receivers: 1, shards: 1, queriers: 1 }, [
       ...['--cluster.partitions', '2', '--nats.lease_ttl', '3s', '--receiver.epoch', EPOCH],
     ]);
   });

@@ -32,53 +32,52 @@ async function ask(url: string, path: string): Promise<Data> {
   return answer;
 }
 
-const config = (ownPort: number, skeinUrl: string, message: string): string => `
+const MESSAGES = ['prometheus.WriteRequest', 'io.prometheus.write.v2.Request'] as const;
+type Message = (typeof MESSAGES)[number];
+
+const config = (ownPort: number, skeins: ReadonlyMap<Message, SkeinServer>): string => `
 global: { scrape_interval: 1s, scrape_timeout: 1s }
 scrape_configs: [{ job_name: self, static_configs: [{ targets: ['127.0.0.1:${ownPort}'] }] }]
-remote_write: [{ url: '${skeinUrl}/api/v1/write', protobuf_message: ${message}, metadata_config: { send_interval: 1s }, queue_config: { batch_send_deadline: 200ms } }]
+remote_write:
+${[...skeins].map(([message, { url }]) => `- { url: '${url}/api/v1/write', protobuf_message: ${message}, ${QUEUE} }`).join('\n')}
 `;
+const QUEUE = 'metadata_config: { send_interval: 1s }, queue_config: { batch_send_deadline: 200ms }';
 
-for (const message of ['prometheus.WriteRequest', 'io.prometheus.write.v2.Request'])
-  await describeWithServers(['prometheus'], `Prometheus's own metrics by ${message}`, () => {
-    let prometheus: PrometheusServer;
-    let skein: SkeinServer;
+await describeWithServers(['prometheus'], "Prometheus's own metrics", () => {
+  const skeins = new Map<Message, SkeinServer>();
+  let prometheus: PrometheusServer;
 
-    beforeAll(async () => {
-      skein = await startSkein();
-      const [scraped = 0] = await freePorts(1);
-      // It also listens where its own scrape configuration expects it.
-      prometheus = await startPrometheus(config(scraped, skein.url, message), [
-        `--web.listen-address=127.0.0.1:${scraped}`,
-      ]);
-    });
-
-    afterAll(async () => {
-      await prometheus?.dispose();
-      await skein?.dispose();
-    });
-
-    it('are the same in Skein', async () => {
-      await vi.waitFor(
-        async () => {
-          const { data } = await ask(skein.url, 'query?query=count_over_time(prometheus_build_info[1m])>6');
-          expect(data.result).toHaveLength(1);
-        },
-        { timeout: 30_000, interval: 500 },
-      );
-      const time = Math.floor(Date.now() / 1000) - 3;
-      for (const query of QUERIES) {
-        const path = `query?query=${encodeURIComponent(query)}&time=${time}`;
-        expect({ query, ...(await ask(skein.url, path)) }).toEqual({
-          query,
-          ...(await ask(prometheus.url, path)),
-        });
-      }
-      // Prometheus 3.14 puts no metadata into its remote write 2.0 requests (none of 2,000 series per request has any).
-      const metadata = message === 'prometheus.WriteRequest' ? ['metadata'] : [];
-      for (const path of ['labels', 'label/__name__/values', 'label/handler/values', ...metadata])
-        expect({ path, ...(await ask(skein.url, path)) }).toEqual({
-          path,
-          ...(await ask(prometheus.url, path)),
-        });
-    });
+  beforeAll(async () => {
+    for (const message of MESSAGES) skeins.set(message, await startSkein());
+    const [scraped = 0] = await freePorts(1);
+    // It also listens where its own scrape configuration expects it.
+    prometheus = await startPrometheus(config(scraped, skeins), [
+      `--web.listen-address=127.0.0.1:${scraped}`,
+    ]);
   });
+
+  afterAll(async () => {
+    await prometheus?.dispose();
+    await Promise.all([...skeins.values()].map((skein) => skein.dispose()));
+  });
+
+  it.each(MESSAGES)('are the same in Skein by %s', async (message) => {
+    const { url } = skeins.get(message)!;
+    await vi.waitFor(
+      async () => {
+        const { data } = await ask(url, 'query?query=count_over_time(prometheus_build_info[1m])>6');
+        expect(data.result).toHaveLength(1);
+      },
+      { timeout: 30_000, interval: 500 },
+    );
+    const time = Math.floor(Date.now() / 1000) - 3;
+    for (const query of QUERIES) {
+      const path = `query?query=${encodeURIComponent(query)}&time=${time}`;
+      expect({ query, ...(await ask(url, path)) }).toEqual({ query, ...(await ask(prometheus.url, path)) });
+    }
+    // Prometheus 3.14 puts no metadata into its remote write 2.0 requests (none of 2,000 series per request has any).
+    const metadata = message === 'prometheus.WriteRequest' ? ['metadata'] : [];
+    for (const path of ['labels', 'label/__name__/values', 'label/handler/values', ...metadata])
+      expect({ path, ...(await ask(url, path)) }).toEqual({ path, ...(await ask(prometheus.url, path)) });
+  });
+});
