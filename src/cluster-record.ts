@@ -5,8 +5,10 @@ import type { Directory } from './bus/directory.ts';
 import type { DurableLogs } from './bus/durable-log.ts';
 import { CLUSTER_KEY } from './bus/subjects.ts';
 import { decodeEnvelope, encodeEnvelope } from './codec/envelope.ts';
-import { asDomainError } from './model/errors.ts';
+import { asDomainError, DomainError } from './model/errors.ts';
 import { type Random, randomHex } from './platform/random.ts';
+
+const VERSION = 1;
 
 /** What never changes by itself. */
 export interface ClusterRecord {
@@ -25,12 +27,12 @@ export async function joinCluster(
 ): Promise<ClusterRecord> {
   for (;;) {
     const entry = await directory.read(CLUSTER_KEY);
-    if (entry) return decodeEnvelope<ClusterRecord>(entry.value);
+    if (entry) return readable(decodeEnvelope<ClusterRecord>(entry.value));
     for (let partition = 0; partition < partitions; partition++) await logs.create(partition);
     try {
       await directory.write(
         CLUSTER_KEY,
-        encodeEnvelope({ version: 1, id: randomHex(random, 8), partitions } satisfies ClusterRecord),
+        encodeEnvelope({ version: VERSION, id: randomHex(random, 8), partitions } satisfies ClusterRecord),
         0,
       );
     } catch (error) {
@@ -38,4 +40,14 @@ export async function joinCluster(
       if (asDomainError(error).code !== 'conflict') throw error;
     }
   }
+}
+
+// Unknown fields are a newer version's business; another version number says that the rest changed too.
+function readable(record: ClusterRecord): ClusterRecord {
+  const { version } = record as { readonly version: number };
+  if (version === VERSION) return record;
+  throw new DomainError(
+    'config',
+    `cannot join this cluster: its record has version ${version}, this Skein knows ${VERSION}; use the version that the other processes run`,
+  );
 }

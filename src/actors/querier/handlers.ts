@@ -77,6 +77,7 @@ export async function onSeries(
   const heard = await gather(state, 'shard.series', 'series', request, message, (reply) => {
     if ('series' in reply) series.push(unpackLabelRows(reply.series));
     else if ('texts' in reply) texts.push([...reply.texts]);
+    else throw new DomainError('corrupt', 'cannot read a list of series: it has a piece of an unknown kind');
   });
   const rows =
     what === 'series' ? mergeSorted(series, compareLabels) : mergeSorted<string>(texts, compareText);

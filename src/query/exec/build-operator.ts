@@ -110,6 +110,8 @@ function streamNode(
     case 'range-select':
     case 'subquery':
       throw new DomainError('internal', `cannot evaluate a ${node.kind} as a vector`);
+    default:
+      throw unknownKind(node);
   }
 }
 
@@ -141,7 +143,18 @@ async function scalarNode(node: PlanNode, grid: StepRange, context: ExecContext)
     case 'info':
     case 'remote':
       throw new DomainError('internal', `cannot evaluate a ${node.kind} as a scalar`);
+    default:
+      throw unknownKind(node);
   }
+}
+
+// A plan may come from a process of a newer version. Another replica may know the kind.
+function unknownKind(node: never): DomainError {
+  const { kind } = node as { readonly kind: unknown };
+  return new DomainError(
+    'unavailable',
+    `cannot evaluate a plan node of kind ${String(kind)}: it is not known here`,
+  );
 }
 
 function oneStep(grid: StepRange): StepRange {
