@@ -20,6 +20,7 @@ function configFrom(options: Options): Config {
   if (options['listen'] !== undefined) flags['process.listen'] = options['listen'];
   if (options['data'] !== undefined) flags['process.data'] = options['data'];
   if (options['roles'] !== undefined) flags['process.roles'] = options['roles'];
+  if (options['enableFeature'] !== undefined) flags['query.enable_feature'] = options['enableFeature'];
   for (const [name, value] of Object.entries(options))
     if (name.includes('.') && value !== undefined) flags[name] = value;
   const file = options['config'];
@@ -48,7 +49,12 @@ function withSettings(command: Command): Command {
       `HTTP address of all roles (default: ${SETTINGS.process.listen.fallback})`,
     )
     .option('--data <folder>', `data folder (default: ${SETTINGS.process.data.fallback})`)
-    .option('--roles <list>', 'roles of this process in a cluster, comma-separated (default: all)');
+    .option('--roles <list>', 'roles of this process in a cluster, comma-separated (default: all)')
+    .option(
+      '--enable-feature <list>',
+      `${SETTINGS.query.enable_feature.reason} (${SETTINGS.query.enable_feature.allowed})`,
+      (more: string, before?: string) => (before === undefined ? more : `${before},${more}`),
+    );
   for (const [section, settings] of Object.entries(SETTINGS))
     for (const [key, setting] of Object.entries(settings))
       command.option(`--${section}.${key} <value>`, `${setting.reason} (${setting.allowed})`);

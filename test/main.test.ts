@@ -43,6 +43,22 @@ describe('skein', () => {
     expect(run.out).toContain('timeout: "30s"');
   });
 
+  it('takes features as Prometheus does: in a list, and several times', () => {
+    const run = skein(
+      'check',
+      'config',
+      '--enable-feature=promql-experimental-functions,use-start-timestamps',
+      '--enable-feature',
+      'promql-binop-fill-modifiers',
+    );
+    expect(run.out).toContain(
+      'enable_feature: "promql-experimental-functions,use-start-timestamps,promql-binop-fill-modifiers"',
+    );
+    const bad = skein('check', 'config', '--enable-feature=native-everything');
+    expect(bad.status).toBe(1);
+    expect(bad.err).toContain('promql-delayed-name-removal');
+  });
+
   it('refuses a bad configuration with place, key and what is allowed', () => {
     const file = fileOf('bad.yml', 'query:\n  timeout: 30s\n  timeot: 5s\n');
     const run = skein('check', 'config', '--config', file);

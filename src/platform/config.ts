@@ -3,6 +3,7 @@
 
 import { LineCounter, parseDocument } from 'yaml';
 import { DomainError, errorText } from '../model/errors.ts';
+import { ENABLE_FEATURE } from './query-features.ts';
 import { bytes, duration, flag, integer, list, map, type Setting, text } from './settings.ts';
 
 /** Roles a process can have. */
@@ -76,6 +77,7 @@ export interface Config {
     readonly local_block_retention: number;
   };
   readonly query: {
+    readonly enable_feature: readonly string[];
     readonly timeout: number;
     readonly lookback_delta: number;
     readonly default_step: number;
@@ -260,6 +262,7 @@ export const SETTINGS: {
     local_block_retention: duration('0s', 'Time a block stays on local disk after its upload.'),
   },
   query: {
+    enable_feature: ENABLE_FEATURE,
     timeout: duration('2m', 'Longest time a query may take, as Prometheus --query.timeout.', { min: '1s' }),
     lookback_delta: duration(
       '5m',

@@ -10,6 +10,7 @@ import type { Matcher } from '../../model/matcher.ts';
 import { TIME_MAX, TIME_MIN } from '../../model/units.ts';
 import { extractSelectors } from '../../query/parse/ast-walk.ts';
 import { parseQuery, parseSelector } from '../../query/parse/parse-query.ts';
+import { featureOptions } from './features.ts';
 import { type Call, partialHeaders, type QuerierEdge, success } from './http-call.ts';
 import {
   checkText,
@@ -134,7 +135,8 @@ export async function exemplars(edge: QuerierEdge, call: Call): Promise<Response
     throw new DomainError('bad_data', 'end timestamp must not be before start timestamp');
   const query = call.params.get('query') ?? '';
   checkText(edge.config, 'query', query.length);
-  const matcherSets = extractSelectors(parseQuery(query));
+  const { features } = featureOptions(edge.config.query.enable_feature);
+  const matcherSets = extractSelectors(parseQuery(query, features));
   if (matcherSets.length === 0) return respondNothing(call.request);
   const answer = await edge.actor.ask('exemplars', { ...call.asked, matcherSets, ...range });
   const pieces = queryListPieces(

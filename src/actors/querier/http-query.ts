@@ -2,11 +2,13 @@
 
 import { queryResponsePieces } from '../../codec/prom-json.ts';
 import { asDomainError, DomainError } from '../../model/errors.ts';
+import type { Expr } from '../../query/parse/ast.ts';
 import { goQuote } from '../../query/parse/go-text.ts';
 import { parseQuery } from '../../query/parse/parse-query.ts';
 import { exprToJson } from '../../query/parse/parse-query-json.ts';
 import { prettyExpr } from '../../query/parse/pretty.ts';
 import type { QueryValue } from '../../query/result.ts';
+import { featureOptions } from './features.ts';
 import { type Call, type OpenEdge, partialHeaders, type QuerierEdge, success } from './http-call.ts';
 import {
   checkText,
@@ -170,18 +172,19 @@ function statisticsOf({ result, queuedMs, evaluatedMs }: QueryAnswer): Record<st
 
 /** GET, POST /format_query */
 export function formatQuery(edge: QuerierEdge, call: Call): Response {
-  return withParsed(edge, call, (text) => prettyExpr(parseQuery(text)));
+  return withParsed(edge, call, prettyExpr);
 }
 
 /** GET, POST /parse_query */
 export function parsedQuery(edge: QuerierEdge, call: Call): Response {
-  return withParsed(edge, call, (text) => exprToJson(parseQuery(text)));
+  return withParsed(edge, call, exprToJson);
 }
 
-function withParsed(edge: QuerierEdge, call: Call, show: (text: string) => unknown): Response {
+function withParsed(edge: QuerierEdge, call: Call, show: (expr: Expr) => unknown): Response {
   const text = queryText(edge, call);
   try {
-    return success(call, show(text));
+    const { features } = featureOptions(edge.config.query.enable_feature);
+    return success(call, show(parseQuery(text, features)));
   } catch (error) {
     throw invalidParameter('query', asDomainError(error).message);
   }

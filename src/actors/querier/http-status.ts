@@ -2,6 +2,7 @@
 
 import { DomainError } from '../../model/errors.ts';
 import { configText } from '../../platform/config.ts';
+import { featureList } from './features.ts';
 import { type Call, type QuerierEdge, success } from './http-call.ts';
 import { parseInteger } from './http-params.ts';
 
@@ -44,6 +45,11 @@ export function runtimeInfo(edge: QuerierEdge, call: Call): Response {
 /** GET /status/flags */
 export function flags(edge: QuerierEdge, call: Call): Response {
   return success(call, edge.flags);
+}
+
+/** GET /features */
+export function features(edge: QuerierEdge, call: Call): Response {
+  return success(call, featureList(edge.config.query.enable_feature));
 }
 
 /** GET /status/config */

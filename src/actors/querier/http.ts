@@ -6,7 +6,7 @@ import { answerCall, type Call, type OpenEdge, type QuerierEdge, success } from 
 import { exemplars, labelNames, labelValues, metadata, series } from './http-lists.ts';
 import { formatQuery, instantQuery, parsedQuery, rangeQuery } from './http-query.ts';
 import { respondNothing } from './http-respond.ts';
-import { buildInfo, configuration, flags, runtimeInfo, tsdbStatus } from './http-status.ts';
+import { buildInfo, configuration, features, flags, runtimeInfo, tsdbStatus } from './http-status.ts';
 
 type Answer = (edge: OpenEdge, call: Call) => Response | Promise<Response>;
 
@@ -31,7 +31,7 @@ const ROUTES: readonly (readonly [path: string, methods: readonly string[], answ
   // Grafana asks for these of every Prometheus; rules come with the ruler.
   ['/rules', READ, (_edge, call) => success(call, { groups: [] })],
   ['/alerts', READ, (_edge, call) => success(call, { alerts: [] })],
-  ['/features', READ, (_edge, call) => success(call, {})],
+  ['/features', READ, features],
 ];
 
 /** The routes below /api/v1. */

@@ -8,6 +8,7 @@ import { createEngine, type Engine } from '../../query/engine.ts';
 import type { ActorContext } from '../actor.ts';
 import { announceService } from '../service.ts';
 import type { FanoutSettings } from './fanout.ts';
+import { featureOptions } from './features.ts';
 import { fragmentRunner } from './fragments.ts';
 import { Gate } from './gate.ts';
 import type { Asked, QuerierMessages } from './messages.ts';
@@ -93,6 +94,7 @@ export function engineOf(
   }
   const { query } = state.config;
   const engine = createEngine({
+    ...featureOptions(query.enable_feature),
     lookbackMs: query.lookback_delta,
     defaultStepMs: query.default_step,
     limits: {

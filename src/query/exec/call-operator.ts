@@ -16,6 +16,16 @@ import {
 import { mapSamples } from './plain-operators.ts';
 import { concatBatches, dropNames } from './step-batch.ts';
 
+/** Functions that have nothing to say of floats: of native histograms, and of an expression's start times. */
+const NOTHING_OF_FLOATS: ReadonlySet<string> = new Set([
+  'histogram_avg',
+  'histogram_count',
+  'histogram_stddev',
+  'histogram_stdvar',
+  'histogram_sum',
+  'start_timestamp',
+]);
+
 /** Streams a function's result. */
 export async function* streamCall(
   node: CallNode,
@@ -28,8 +38,8 @@ export async function* streamCall(
     yield* mapSamples({ input, drops: true, grid, context }, (batch) => evaluationTimes(batch, grid));
     return;
   }
-  if (node.func === 'start_timestamp' && input !== undefined) {
-    // Samples of an expression have no start: it is evaluated for its errors and notes alone.
+  if (NOTHING_OF_FLOATS.has(node.func) && input !== undefined) {
+    // Evaluated for its errors and notes alone.
     for await (const _ of context.stream(input, grid, true));
     return;
   }

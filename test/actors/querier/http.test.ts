@@ -194,6 +194,30 @@ describe('the query edge', () => {
     }
   });
 
+  it('parses by the features that are switched on, and lists them', async () => {
+    const plain = await open(async () => undefined);
+    const query = encodeURIComponent('sort_by_label(x, "a") + fill (0) y');
+    expect(json(await plain(`/format_query?query=${query}`))).toMatchObject({ errorType: 'bad_data' });
+    expect(json(await plain('/features'))).toMatchObject({
+      data: {
+        promql: { fill: false, delayed_name_removal: false, at_modifier: true },
+        promql_functions: { sort_by_label: false, rate: true },
+        promql_operators: { limitk: false, topk: true },
+      },
+    });
+    server?.close();
+    const enabled = 'promql-experimental-functions,promql-binop-fill-modifiers,promql-delayed-name-removal';
+    const featured = await open(async () => undefined, { 'query.enable_feature': enabled });
+    expect(json(await featured(`/format_query?query=${query}`))).toMatchObject({ status: 'success' });
+    expect(json(await featured('/features'))).toMatchObject({
+      data: {
+        promql: { fill: true, delayed_name_removal: true, anchored: false },
+        promql_functions: { sort_by_label: true },
+        promql_operators: { limitk: true },
+      },
+    });
+  });
+
   it('tells Grafana which Prometheus it speaks like, and people which Skein it is', async () => {
     const get = await open(async () => undefined);
     expect(json(await get('/status/buildinfo'))).toMatchObject({
