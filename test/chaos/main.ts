@@ -15,6 +15,9 @@ const LANES = 8;
 const SPAN_MS = 26 * 3_600_000;
 const RECOVERY_MS_MAX = 60_000;
 const PAUSE_MS = 2000;
+/** Runs shorter than this have faults cut short, so that every kind comes. */
+const LONG_MINUTES = 5;
+const SHORT_MS_MAX = 5000;
 const HOUR_STEPS = 3_600_000 / STEP_MS;
 
 interface Row {
@@ -90,7 +93,7 @@ async function strike(
   load: KnownLoad,
   fault: Fault,
   rows: Map<string, Row>,
-  { random, verbose }: Plan,
+  { random, verbose, minutes }: Plan,
 ): Promise<void> {
   const row = rows.get(fault.name) ?? {
     fault: fault.name,
@@ -101,7 +104,8 @@ async function strike(
   };
   rows.set(fault.name, row);
   const [least, most] = fault.seconds;
-  const lastsMs = least * 1000 + random.integer((most - least) * 1000 + 1);
+  const drawnMs = least * 1000 + random.integer((most - least) * 1000 + 1);
+  const lastsMs = minutes < LONG_MINUTES ? Math.min(drawnMs, SHORT_MS_MAX) : drawnMs;
   const begun = await fault.begin(cluster, random);
   if (begun === undefined) {
     row.skipped++;
