@@ -21,9 +21,12 @@ export function crc32c(bytes: Uint8Array, previous?: number): number {
   return castagnoli(bytes, previous) >>> 0;
 }
 
-/** Loads the WebAssembly module behind xxh64. */
+// Compiled once, when the program starts: whoever asks later waits for nothing real, which the simulator relies on.
+const compiled = xxhash();
+
+/** xxh64 by the WebAssembly module behind it. */
 export async function createHasher(): Promise<Hasher> {
-  const api = await xxhash();
+  const api = await compiled;
   return {
     hash64: (bytes) => {
       const hash = api.h64Raw(bytes);
