@@ -10,7 +10,7 @@ import type { ReplicaFacts } from '../shard/messages.ts';
 /** Time between two readings of what the directory tells. */
 const READ_MS = 100;
 /** How long a replica comes last after it was slow or away. */
-const SLOW_MS = 5000;
+const SLOW_MS = 15_000;
 /** Hedges in a row, and how many requests earn one more: a cluster that is slow as a whole must not get twice the work. */
 const HEDGES_MAX = 32;
 const REQUESTS_PER_HEDGE = 10;

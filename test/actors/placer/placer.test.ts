@@ -20,10 +20,14 @@ async function setup(standbys = 0) {
   const directory = await openLocalDirectory({ disk: createMemoryDisk(), clock });
   const owners = new Map<number, string>();
   const running = new Map<string, Set<number>>();
+  /** By process and partition: the rank told last. */
+  const ranks = new Map<string, Map<number, number | undefined>>();
 
   const join = async (id: string, slow = new Set<number>()): Promise<ActorRef<PlacerMessages>> => {
     const mine = new Set<number>();
     running.set(id, mine);
+    const told = new Map<number, number | undefined>();
+    ranks.set(id, told);
     const world = {
       clock,
       directory,
@@ -46,8 +50,13 @@ async function setup(standbys = 0) {
       })();
       const actor = {
         lifecycle: () => lifecycle,
-        ask: async (kind: string) =>
-          kind === 'status' ? { partition, applied: 0, owner: owners.get(partition) === id } : undefined,
+        ask: async (kind: string, message?: { rank: number | undefined }) => {
+          if (kind === 'status') return { partition, applied: 0, owner: owners.get(partition) === id };
+          told.set(partition, message?.rank);
+          // Whoever leads by the newest placement has the lease as soon as it is ready.
+          if (message?.rank === 0 && lifecycle === 'ready') owners.set(partition, id);
+          return undefined;
+        },
         async stop() {
           lifecycle = 'stopped';
           mine.delete(partition);
@@ -72,7 +81,7 @@ async function setup(standbys = 0) {
     return actor;
   };
   const held = (id: string): number[] => [...running.get(id)!].sort();
-  return { clock, owners, join, held };
+  return { clock, owners, join, held, ranks };
 }
 
 describe('placer', () => {
@@ -123,5 +132,30 @@ describe('placer', () => {
     await clock.advance(1000);
     await stopping;
     expect(held('one')).toEqual([]);
+  });
+
+  it('gives every partition a standby in another process, and one that leaves waits for both of its successors', async () => {
+    const { clock, owners, join, held, ranks } = await setup(1);
+    await join('one');
+    await clock.advance(2000);
+    await join('two');
+    await clock.advance(5000);
+    expect(held('one').length).toBe(8);
+    expect(held('two').length).toBe(8);
+    const leads = (id: string): number[] =>
+      [...ranks.get(id)!].filter(([, rank]) => rank === 0).map(([partition]) => partition);
+    expect(leads('one').length).toBe(4);
+    expect([...leads('one'), ...leads('two')].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    const slow = new Set([0, 1, 2, 3, 4, 5, 6, 7]);
+    await join('three', slow);
+    await clock.advance(60_000);
+    // Sixteen places for three, but nobody goes before the newcomer answers.
+    expect([held('one').length, held('two').length]).toEqual([8, 8]);
+    slow.clear();
+    await clock.advance(20_000);
+    const places = ['one', 'two', 'three'].map((id) => held(id).length);
+    expect(places.reduce((a, b) => a + b)).toBe(16);
+    expect(Math.max(...places)).toBeLessThanOrEqual(6);
+    expect(owners.size).toBe(PARTITIONS);
   });
 });

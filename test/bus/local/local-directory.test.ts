@@ -6,6 +6,7 @@ import { type LocalDirectory, openLocalDirectory } from '../../../src/bus/local/
 import { realDisk } from '../../../src/platform/disk.ts';
 import { runDirectoryContract } from '../../contract/directory.contract.ts';
 import { createVirtualClock } from '../../helpers/virtual-clock.ts';
+import { createMemoryDisk } from './memory-disk.ts';
 
 runDirectoryContract({
   name: 'local',
@@ -100,5 +101,18 @@ describe('local directory', () => {
     expect(await directory.read('cluster')).toBeUndefined();
     broken = false;
     expect(await directory.write('cluster', new Uint8Array(3), 0)).toBeGreaterThan(0);
+  });
+
+  it('tells the holder of a lease that it is lost before any timer has run, when the process stood still', async () => {
+    const virtual = createVirtualClock();
+    let stoodStillMs = 0;
+    const clock = { ...virtual, monotonic: () => virtual.monotonic() + stoodStillMs };
+    const directory = await openLocalDirectory({ disk: createMemoryDisk(), clock });
+    const lease = await directory.acquire('lease.0', new Uint8Array(1), 6000);
+    stoodStillMs = 4900;
+    expect(lease!.lost.aborted).toBe(false);
+    stoodStillMs = 5000; // five sixths: a sixth before anybody else can take it
+    expect(lease!.lost.aborted).toBe(true);
+    await directory.close();
   });
 });
