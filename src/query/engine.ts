@@ -13,6 +13,7 @@ import { openExecution } from './exec/build-operator.ts';
 import { checkGrid, type ExecContext } from './exec/context.ts';
 import { evaluateFragment } from './exec/fragment.ts';
 import { instantValue, rangeValue } from './exec/query-value.ts';
+import { type EvalModes, modesOf } from './modes.ts';
 import type { Expr } from './parse/ast.ts';
 import type { ParseOptions } from './parse/options.ts';
 import { parseQuery } from './parse/parse-query.ts';
@@ -36,7 +37,7 @@ const CACHED_QUERIES_MAX = 500;
 const CACHED_TEXT_MAX = 16 * 1024;
 
 /** What an engine is made from: one of `source` and `fragments`. */
-export interface EngineOptions {
+export interface EngineOptions extends EvalModes {
   /** How far an instant selector looks back, ms. */
   readonly lookbackMs: number;
   /** Step of subqueries that name none, ms. */
@@ -44,10 +45,6 @@ export interface EngineOptions {
   readonly limits: QueryLimits;
   /** Features of the parser that are off by default. */
   readonly features?: ParseOptions;
-  /** Prometheus's promql-delayed-name-removal: metric names go when the query is done (name-note.ts). */
-  readonly delayedNames?: boolean;
-  /** Prometheus's use-start-timestamps: rates know when counters started, where the source does. */
-  readonly startTimes?: boolean;
   readonly source?: SeriesSource;
   readonly fragments?: FragmentRunner;
   /** For limit_ratio alone, which loads one of its own without it. */
@@ -107,8 +104,7 @@ export function createEngine(options: EngineOptions): Engine {
         budget,
         annotations,
         lookbackMs: query.lookbackMs ?? options.lookbackMs,
-        delayedNames: options.delayedNames ?? false,
-        startTimes: options.startTimes ?? false,
+        ...modesOf(options),
         ...(source === undefined ? {} : { source }),
         ...(fragments === undefined ? {} : { fragments }),
         ...(hasher === undefined ? {} : { hasher }),

@@ -167,9 +167,8 @@ export function binaryVectorScalar(
   scalar: Float64Array,
   scalarOnLeft: boolean,
 ): StepBatch {
-  if (op === '</' || op === '>/') return emptyBatch(vector.steps);
-  if (op === 'and' || op === 'or' || op === 'unless')
-    throw new InvariantError(`set operator ${op} with a scalar`);
+  if (op === 'and' || op === 'or' || op === 'unless' || op === '</' || op === '>/')
+    throw new InvariantError(`operator ${op} with a scalar`);
   const { steps, values, present, labels } = vector;
   invariant(scalar.length === steps, `scalar of ${scalar.length} steps, vector of ${steps}`);
   const row: RowCells = { values, present, from: 0 };
@@ -198,8 +197,8 @@ export function binaryScalars(op: BinaryOperator, left: Float64Array, right: Flo
   return left.map((value, i) => combineNumbers(op, value, right[i]!));
 }
 
-// Trims are for native histograms: floats on both sides give nothing but a note.
-function noteFloats(op: BinaryOperator, where: string | undefined, annotations: Annotations): void {
+/** Notes that an operator of native histograms met floats on both sides. */
+export function noteFloats(op: BinaryOperator, where: string | undefined, annotations: Annotations): void {
   const text = `incompatible sample types encountered for binary operator "${op}": float ${op} float`;
   inform(annotations, text, where);
 }

@@ -4,6 +4,7 @@ import type { Hasher } from '../../codec/hash.ts';
 import type { Annotations } from '../../model/annotations.ts';
 import { DomainError } from '../../model/errors.ts';
 import type { QueryBudget } from '../budget.ts';
+import type { EvalModes } from '../modes.ts';
 import type { PlanNode } from '../plan/nodes.ts';
 import {
   type FragmentRunner,
@@ -29,14 +30,12 @@ import { streamSelect } from './select.ts';
 import { concatBatches } from './step-batch.ts';
 
 /** What an evaluation is made from. */
-export interface ExecOptions {
+export interface ExecOptions extends EvalModes {
   readonly source?: SeriesSource;
   readonly fragments?: FragmentRunner;
   readonly budget: QueryBudget;
   readonly annotations: Annotations;
   readonly lookbackMs: number;
-  readonly delayedNames?: boolean;
-  readonly startTimes?: boolean;
   readonly hasher?: Hasher;
 }
 

@@ -5,6 +5,7 @@ import type { Hasher } from '../../codec/hash.ts';
 import type { Annotations } from '../../model/annotations.ts';
 import { DomainError } from '../../model/errors.ts';
 import type { QueryBudget } from '../budget.ts';
+import type { EvalModes } from '../modes.ts';
 import type { PlanNode } from '../plan/nodes.ts';
 import {
   type FragmentRunner,
@@ -16,16 +17,12 @@ import {
 import { CELL_BYTES } from './step-batch.ts';
 
 /** One evaluation: where series come from (one of the two), what it may use, what it has to say. */
-export interface ExecContext {
+export interface ExecContext extends EvalModes {
   readonly source?: SeriesSource;
   readonly fragments?: FragmentRunner;
   readonly budget: QueryBudget;
   readonly annotations: Annotations;
   readonly lookbackMs: number;
-  /** Delayed name removal: series carry notes on their names (name-note.ts). */
-  readonly delayedNames?: boolean;
-  /** Start times of counters are looked at. */
-  readonly startTimes?: boolean;
   /** Only limit_ratio needs it. */
   readonly hasher?: Hasher;
   /**

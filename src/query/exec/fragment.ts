@@ -5,6 +5,7 @@ import { DomainError } from '../../model/errors.ts';
 import { sampleColumns } from '../../model/samples.ts';
 import type { QueryBudget } from '../budget.ts';
 import { dropStale } from '../kernels/window.ts';
+import { modesOf } from '../modes.ts';
 import type { PlanNode, RangeSelectNode } from '../plan/nodes.ts';
 import { decodeFragment } from '../plan/plan-codec.ts';
 import type { FragmentReply, RawColumns, SeriesSource, StepRange } from '../source.ts';
@@ -23,11 +24,12 @@ export async function* evaluateFragment(
   source: SeriesSource,
   budget: QueryBudget,
 ): AsyncGenerator<FragmentReply> {
-  const { node, grid, lookbackMs, delayedNames = false, startTimes = false } = decodeFragment(fragment);
+  const decoded = decodeFragment(fragment);
+  const { node, grid, lookbackMs } = decoded;
   checkGrid(grid, budget);
   const annotations = new Annotations();
   const context = openExecution(
-    { source, budget, annotations, lookbackMs, delayedNames, startTimes },
+    { source, budget, annotations, lookbackMs, ...modesOf(decoded) },
     NOTHING_SHARED,
   );
   if (node.kind === 'range-select') yield* rawReplies(node, grid, context);

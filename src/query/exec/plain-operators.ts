@@ -4,7 +4,7 @@ import { DomainError, invariant } from '../../model/errors.ts';
 import { dropsName, namesUnique } from '../plan/names.ts';
 import type { AbsentNode, BinaryNode, NegateNode, PlanNode, StepInvariantNode } from '../plan/nodes.ts';
 import { type StepBatch, type StepRange, stepCount } from '../source.ts';
-import { binaryScalars, binaryVectorScalar, binaryVectors } from './binary.ts';
+import { binaryScalars, binaryVectorScalar, binaryVectors, noteFloats } from './binary.ts';
 import { collect, type ExecContext, release } from './context.ts';
 import { Rows } from './rows.ts';
 import { concatBatches, dropNames, mergeEqualSeries } from './step-batch.ts';
@@ -33,6 +33,12 @@ export async function* streamBinary(
   const scalarOnLeft = node.shape === 'scalar-vector';
   const scalar = await context.scalar(scalarOnLeft ? node.left : node.right, grid);
   const vector = scalarOnLeft ? node.right : node.left;
+  if (node.op === '</' || node.op === '>/') {
+    // Trims are for native histograms: floats give nothing but a note.
+    for await (const { present } of context.stream(vector, grid, true))
+      if (present.includes(1)) noteFloats(node.op, node.where, context.annotations);
+    return;
+  }
   yield* mapSamples({ input: vector, drops: dropsName(node), grid, context }, (batch) =>
     binaryVectorScalar(node.op, node.returnBool, batch, scalar, scalarOnLeft),
   );

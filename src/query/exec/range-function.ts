@@ -16,6 +16,7 @@ import {
   sliceOf,
   type WindowJob,
 } from '../kernels/window.ts';
+import { goQuote } from '../parse/go-text.ts';
 import { namesUnique } from '../plan/names.ts';
 import type { RangeFunctionNode, RangeSelectNode, SubqueryNode } from '../plan/nodes.ts';
 import { type SeriesBatch, type StepBatch, type StepRange, stepCount } from '../source.ts';
@@ -336,16 +337,29 @@ function keepRow(state: RowState, labels: Labels): StepBatch | undefined {
 
 function noteCounter(state: RowState, labels: Labels): void {
   const name = labelValue(labels, METRIC_NAME);
-  if (name === state.lastName || name === '') return;
+  if ((name === state.lastName && state.context.typeLabels !== true) || name === '') return;
   state.lastName = name;
+  if (state.context.typeLabels === true) {
+    noteType(state, labels, name);
+    return;
+  }
   if (/(_total|_sum|_count|_bucket)$/.test(name)) return;
-  const text = `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)}`;
+  const text = `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${goQuote(name)}`;
+  inform(state.context.annotations, text, state.node.where);
+}
+
+function noteType(state: RowState, labels: Labels, name: string): void {
+  const type = labelValue(labels, '__type__');
+  if (type === 'counter' || type === 'histogram') return;
+  const text =
+    'metric might not be a counter, __type__ label is not set to "counter" or "histogram", ' +
+    `got ${goQuote(type)}: ${goQuote(name)}`;
   inform(state.context.annotations, text, state.node.where);
 }
 
 function noteOverlap(state: RowState, labels: Labels): void {
   state.job.overlapSeen = false;
-  const name = JSON.stringify(labelValue(labels, METRIC_NAME));
+  const name = goQuote(labelValue(labels, METRIC_NAME));
   const text = `sample has start time that overlaps with previous sample timestamp for metric ${name}`;
   warn(state.context.annotations, text, state.node.where);
 }

@@ -2,6 +2,7 @@
 // raw series. Notes and counters that travel with them are taken in here.
 
 import { DomainError } from '../../model/errors.ts';
+import { modesOf } from '../modes.ts';
 import type { RemoteNode } from '../plan/nodes.ts';
 import { encodeFragment } from '../plan/plan-codec.ts';
 import type { FragmentReply, RawColumns, StepBatch, StepRange } from '../source.ts';
@@ -81,7 +82,7 @@ async function* remoteReplies(
   grid: StepRange,
   context: ExecContext,
 ): AsyncGenerator<FragmentReply> {
-  const { fragments, budget, annotations, lookbackMs, delayedNames, startTimes } = context;
+  const { fragments, budget, annotations, lookbackMs } = context;
   if (fragments === undefined)
     throw new DomainError('internal', 'cannot run fragment: this process has no fragment runner');
   budget.check();
@@ -89,8 +90,7 @@ async function* remoteReplies(
     grid,
     lookbackMs,
     node: node.fragment,
-    ...(delayedNames === true ? { delayedNames } : {}),
-    ...(startTimes === true ? { startTimes } : {}),
+    ...modesOf(context),
   });
   for await (const reply of fragments.run(fragment, budget)) {
     if (reply.kind === 'notes') annotations.addAll(reply.notes);

@@ -2,6 +2,7 @@
 // travel as {"$":"NaN"}. Depth and size are bounded before anything is built from them.
 
 import { DomainError, errorText } from '../../model/errors.ts';
+import type { EvalModes } from '../modes.ts';
 import type { StepRange } from '../source.ts';
 import type { PlanNode } from './nodes.ts';
 
@@ -12,14 +13,10 @@ const VERSION = 1;
 const FRAGMENT_BYTES_MAX = 4 << 20;
 
 /** What a shard evaluates: a node on a grid, with the query's lookback. */
-export interface Fragment {
+export interface Fragment extends EvalModes {
   readonly grid: StepRange;
   readonly lookbackMs: number;
   readonly node: PlanNode;
-  /** Delayed name removal. */
-  readonly delayedNames?: boolean;
-  /** Start times of counters are looked at. */
-  readonly startTimes?: boolean;
 }
 
 /** Encodes a fragment; the result owns its memory. */

@@ -1,0 +1,20 @@
+// How queries are evaluated beside what they say: Prometheus's features of the engine. They travel with fragments.
+
+/** Modes that are on; all are off by default. */
+export interface EvalModes {
+  /** promql-delayed-name-removal: metric names go when the query is done (exec/name-note.ts). */
+  readonly delayedNames?: boolean;
+  /** use-start-timestamps: rates know when counters started, where the source does. */
+  readonly startTimes?: boolean;
+  /** type-and-unit-labels: counters are told by their `__type__` instead of their name. */
+  readonly typeLabels?: boolean;
+}
+
+/** The modes among other things. */
+export function modesOf({ delayedNames, startTimes, typeLabels }: EvalModes): EvalModes {
+  return {
+    ...(delayedNames === true ? { delayedNames } : {}),
+    ...(startTimes === true ? { startTimes } : {}),
+    ...(typeLabels === true ? { typeLabels } : {}),
+  };
+}
