@@ -1,11 +1,13 @@
 // State of a placer: the members it sees, the shards it runs.
 
+import type { Service } from '../../bus/bus.ts';
 import type { Announcement } from '../../bus/directory.ts';
 import { memberKey } from '../../bus/subjects.ts';
 import { decodeEnvelope, encodeEnvelope } from '../../codec/envelope.ts';
 import type { PlacementMember } from '../../storage/placement.ts';
 import type { ActorContext, World } from '../actor.ts';
 import type { ActorRef } from '../runtime.ts';
+import { announceService } from '../service.ts';
 import type { ShardMessages } from '../shard/messages.ts';
 
 /** What a placer is told. */
@@ -66,6 +68,8 @@ export interface PlacerState {
   members: readonly MemberFacts[];
   readonly shards: Map<number, PlacedShard>;
   readonly unwatch: () => void;
+  /** Shows the placer to `nats micro ls`. */
+  readonly service: Service;
   /** No shard is started any more. */
   closed: boolean;
 }
@@ -93,9 +97,11 @@ export async function openPlacer(
     // A change is acted on at once; a full mailbox has a tick coming anyway.
     context.ask('place', undefined).catch(() => {});
   });
+  const service = await announceService(context, 'placer', 'Starts and stops the shards of one process');
   return Object.assign(state, {
     config,
     announcement,
+    service,
     shards: new Map<number, PlacedShard>(),
     unwatch,
     closed: false,
@@ -108,5 +114,6 @@ export async function closePlacer(state: PlacerState): Promise<void> {
   state.closed = true;
   await Promise.all([...state.shards.values()].map((shard) => shard.actor.stop()));
   state.shards.clear();
+  await state.service.stop();
   await state.announcement.withdraw();
 }

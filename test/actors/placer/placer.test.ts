@@ -4,6 +4,7 @@ import { placer } from '../../../src/actors/placer/placer.ts';
 import type { PlacerMessages } from '../../../src/actors/placer/state.ts';
 import { type ActorRef, startActor } from '../../../src/actors/runtime.ts';
 import type { ShardMessages } from '../../../src/actors/shard/messages.ts';
+import { createLocalBus } from '../../../src/bus/local/local-bus.ts';
 import { openLocalDirectory } from '../../../src/bus/local/local-directory.ts';
 import { replicaKey } from '../../../src/bus/subjects.ts';
 import { encodeEnvelope } from '../../../src/codec/envelope.ts';
@@ -29,6 +30,7 @@ async function setup(standbys = 0) {
     const told = new Map<number, number | undefined>();
     ranks.set(id, told);
     const world = {
+      bus: createLocalBus({ clock }),
       clock,
       directory,
       log: silentLogger(),
