@@ -3,6 +3,8 @@
 
 import path from 'node:path';
 import type { World } from './actors/actor.ts';
+import { canary } from './actors/canary/canary.ts';
+import type { CanaryMessages } from './actors/canary/messages.ts';
 import { type HttpApp, openHttpApp } from './actors/http-app.ts';
 import { processRoutes } from './actors/http-process.ts';
 import { placer } from './actors/placer/placer.ts';
@@ -19,7 +21,8 @@ import { shard } from './actors/shard/shard.ts';
 import { readStatus, scrapeTargets } from './actors/status.ts';
 import { DomainError, errorText } from './model/errors.ts';
 import { realClock } from './platform/clock.ts';
-import { type Config, ROLES, type Role } from './platform/config.ts';
+import { type Config, DEFAULT_ROLES, type Role } from './platform/config.ts';
+import { realHttpClient } from './platform/http-client.ts';
 import { lockFolder } from './platform/lock.ts';
 import { type LogLevel, realLogger } from './platform/log.ts';
 import type { Metrics } from './platform/metrics.ts';
@@ -50,6 +53,7 @@ interface Roles {
   readonly placer?: ActorRef<PlacerMessages>;
   readonly receiver?: ActorRef<ReceiverMessages>;
   readonly querier?: ActorRef<QuerierMessages>;
+  readonly canary?: ActorRef<CanaryMessages>;
   readonly shards: Map<number, ActorRef<ShardMessages>>;
 }
 
@@ -93,8 +97,10 @@ function reachableAddress(config: Config, listening: string, host: string): stri
 
 function rolesOf(config: Config): ReadonlySet<Role> {
   const named = config.process.roles as readonly Role[];
-  return new Set(named.length === 0 ? ROLES : named);
+  return new Set([...(named.length === 0 ? DEFAULT_ROLES : named), ...(config.canary.enabled ? CANARY : [])]);
 }
+
+const CANARY: readonly Role[] = ['canary'];
 
 async function startRoles(config: Config, open: OpenWorld, startedMs: number): Promise<Roles> {
   const { world } = open;
@@ -129,16 +135,20 @@ async function startRoles(config: Config, open: OpenWorld, startedMs: number): P
     await placerActor.ask('place', undefined);
     await placerActor.ask('settle', undefined);
   }
+  const canaryConfig = { settings: config.canary, http: realHttpClient(), roles: wanted };
+  const canaryActor = wanted.has('canary') ? await startActor(canary, canaryConfig, world) : undefined;
   return {
     placer: placerActor,
     ...(receiverActor ? { receiver: receiverActor } : {}),
     ...(querierActor ? { querier: querierActor } : {}),
+    ...(canaryActor ? { canary: canaryActor } : {}),
     shards,
   };
 }
 
 // Writes end first, then partitions are handed over, then reads end: nobody sees a gap.
 async function stopRoles(roles: Roles, config: Config): Promise<void> {
+  await roles.canary?.stop();
   await roles.receiver?.stop();
   await roles.placer?.ask('drain', { timeoutMs: config.process.drain_timeout });
   await roles.querier?.stop();
@@ -172,7 +182,7 @@ function mountRoutes(
 ): void {
   const { config, version } = options;
   const actors = (): ActorRef<never>[] =>
-    [roles.placer, roles.receiver, roles.querier, ...roles.shards.values()].filter(
+    [roles.placer, roles.receiver, roles.querier, roles.canary, ...roles.shards.values()].filter(
       (actor) => actor !== undefined,
     ) as ActorRef<never>[];
   const routes = [

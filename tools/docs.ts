@@ -51,7 +51,12 @@ export async function metricsPage(): Promise<string> {
   const { startProcess } = await import('../src/process.ts');
   const folder = mkdtempSync(path.join(tmpdir(), 'skein-docs-'));
   const config = readConfig({
-    flags: { 'process.listen': '127.0.0.1:0', 'process.data': folder, 'process.log_level': 'error' },
+    flags: {
+      'process.listen': '127.0.0.1:0',
+      'process.data': folder,
+      'process.log_level': 'error',
+      'canary.enabled': 'true',
+    },
   });
   const running = await startProcess({ config, version: 'docs', hostname: 'docs', folder, flags: {} });
   try {

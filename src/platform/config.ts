@@ -7,10 +7,13 @@ import { ENABLE_FEATURE } from './query-features.ts';
 import { bytes, duration, flag, integer, list, map, type Setting, text } from './settings.ts';
 
 /** Roles a process can have. */
-export const ROLES = ['receiver', 'shard', 'querier'] as const;
+export const ROLES = ['receiver', 'shard', 'querier', 'canary'] as const;
+/** Roles of a process that names none. */
+export const DEFAULT_ROLES: readonly Role[] = ['receiver', 'shard', 'querier'];
 /** Name of a role. */
 export type Role = (typeof ROLES)[number];
 
+const HTTP_URL = { pattern: /^(https?:\/\/\S+)?$/, allowed: 'http://HOST:PORT/PATH' };
 const HOST_PORT = { pattern: /^.*:\d{1,5}$/, allowed: 'HOST:PORT' };
 
 /** The configuration with every value filled in: durations in ms, sizes in bytes. Frozen. */
@@ -93,6 +96,17 @@ export interface Config {
     readonly text_bytes_max: number;
     readonly answers_bytes_max: number;
   };
+  readonly canary: {
+    readonly enabled: boolean;
+    readonly write_url: string;
+    readonly query_url: string;
+    readonly tenant: string;
+    readonly series: number;
+    readonly interval: number;
+    readonly settle: number;
+    readonly memory: number;
+    readonly timeout: number;
+  };
   readonly limits: {
     readonly label_name_bytes_max: number;
     readonly label_value_bytes_max: number;
@@ -120,7 +134,7 @@ export const SETTINGS: {
     data: text('./data', 'Folder of everything the process keeps on disk.'),
     roles: list(
       [],
-      'Roles of this process in a cluster; all of them when empty.',
+      'Roles of this process; receiver, shard and querier when empty.',
       `a list of ${ROLES.join(', ')}`,
       ROLES,
     ),
@@ -305,6 +319,45 @@ export const SETTINGS: {
       '512MiB',
       'Results that wait for their readers before new queries get 503: slow readers cannot fill the memory.',
       { min: '1MiB' },
+    ),
+  },
+  canary: {
+    enabled: flag(false, 'Adds the canary role to the roles of this process.'),
+    write_url: text(
+      '',
+      'Where the canary writes, by remote write 1.0; /api/v1/write here when empty.',
+      HTTP_URL,
+    ),
+    query_url: text(
+      '',
+      'Where it reads, as the URL of a Grafana data source of type Prometheus; this process when empty.',
+      HTTP_URL,
+    ),
+    tenant: text('canary', 'Tenant its series belong to: apart from those of users.', {
+      pattern: /^[A-Za-z0-9!_.*'()-]{1,150}$/,
+      allowed: "1 to 150 letters, digits and !-_.*'()",
+    }),
+    series: integer(100, 'Series it writes: enough to be in every partition and to see a loss of 1 %.', {
+      min: 1,
+      max: 1000,
+    }),
+    interval: duration('5s', 'Time between two samples of a series, and between two readings.', {
+      min: '1s',
+      max: '1m',
+    }),
+    settle: duration('10s', 'Time after which what was acknowledged must be readable.', {
+      min: '1s',
+      max: '1m',
+    }),
+    memory: duration(
+      '26h',
+      'How long it remembers what was acknowledged and reads it again; less than the retention of its tenant, more than the life of a block before it is compacted.',
+      { min: '10m', max: '7d' },
+    ),
+    timeout: duration(
+      '30s',
+      'Longest wait for the answer to a write or a query: longer than query.owner_wait.',
+      { min: '1s' },
     ),
   },
   limits: {
