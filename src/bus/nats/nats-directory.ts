@@ -23,10 +23,12 @@ export interface NatsDirectoryOptions {
   readonly log: Logger;
 }
 
-function select(entries: Iterable<DirectoryEntry>, prefix: string): DirectoryEntry[] {
-  return [...entries]
-    .filter((entry) => entry.key.startsWith(prefix))
-    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+// Every change of any key comes by here for every watch: nothing is copied but what matches.
+function select(sources: readonly Iterable<DirectoryEntry>[], prefix: string): DirectoryEntry[] {
+  const found: DirectoryEntry[] = [];
+  for (const entries of sources)
+    for (const entry of entries) if (entry.key.startsWith(prefix)) found.push(entry);
+  return found.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
 }
 
 function fingerprint(entries: readonly DirectoryEntry[]): string {
@@ -49,7 +51,7 @@ export async function openNatsDirectory(options: NatsDirectoryOptions): Promise<
     const look = (): void => {
       const [a, b] = [mirrors[0].entries, mirrors[1].entries];
       if (!a || !b) return;
-      const entries = select([...a.values(), ...b.values()], prefix);
+      const entries = select([a.values(), b.values()], prefix);
       const now = fingerprint(entries);
       if (now === shown) return;
       shown = now;
@@ -72,7 +74,7 @@ export async function openNatsDirectory(options: NatsDirectoryOptions): Promise<
     },
     async list(prefix) {
       const found = await Promise.all([snapshot(live), snapshot(records)]);
-      return select(found.flat(), prefix);
+      return select(found, prefix);
     },
     watch,
     async acquire(key, value, ttlMs) {
