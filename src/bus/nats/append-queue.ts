@@ -14,6 +14,8 @@ export interface AppendTarget {
   readonly subject: string;
   readonly payloadBytesMax: number;
   readonly appendMsMax: number;
+  /** Begins the ids of the messages, unlike that of any other queue; a random one when left out. */
+  readonly writer?: string;
 }
 
 interface Pending {
@@ -35,7 +37,7 @@ const resendMs = 250;
 export class AppendQueue {
   readonly #context: JetstreamContext;
   readonly #target: AppendTarget;
-  readonly #writer: string = nuid.next();
+  readonly #writer: string;
   #count = 0;
   /** In order of the calls. */
   #pending: Pending[] = [];
@@ -47,6 +49,7 @@ export class AppendQueue {
   constructor(context: JetstreamContext, target: AppendTarget) {
     this.#context = context;
     this.#target = target;
+    this.#writer = target.writer ?? nuid.next();
   }
 
   /** Appends; see DurableLog.append. */
