@@ -1,5 +1,5 @@
 // Which replicas of a partition can be asked, best first, as the directory tells: whoever leads, then its standbys; those that were
-// slow a moment ago last. Replicas that replay are not in it.
+// slow a moment ago last. Replicas that replay are asked only where there is no other.
 
 import type { Directory, DirectoryEntry } from '../../bus/directory.ts';
 import { leaseKey } from '../../bus/subjects.ts';
@@ -14,6 +14,9 @@ const SLOW_MS = 15_000;
 /** Hedges in a row, and how many requests earn one more: a cluster that is slow as a whole must not get twice the work. */
 const HEDGES_MAX = 32;
 const REQUESTS_PER_HEDGE = 10;
+/** Ranks of replicas that cannot follow their log, and of those that replay it; 0 leads, 1 stands by. */
+const STALLED = 2;
+const REPLAYING = 3;
 
 /** The replicas of every partition. */
 export class Routes {
@@ -86,18 +89,26 @@ export class Routes {
     const ranked = new Map<number, { process: string; rank: number; lag: number }[]>();
     for (const { value } of this.#replicas) {
       const { partition, process, lifecycle, lag } = decodeEnvelope<ReplicaFacts>(value);
-      const rank = lifecycle !== 'ready' ? 2 : holders.get(leaseKey(partition)) === process ? 0 : 1;
+      const rank = rankOf(lifecycle, holders.get(leaseKey(partition)) === process);
       const list = ranked.get(partition);
       if (list === undefined) ranked.set(partition, [{ process, rank, lag }]);
       else list.push({ process, rank, lag });
     }
     this.#byPartition = new Map();
     for (const [partition, list] of ranked) {
-      list.sort((a, b) => a.rank - b.rank || a.lag - b.lag || (a.process < b.process ? -1 : 1));
+      const others = list.filter(({ rank }) => rank < REPLAYING);
+      const asked = others.length > 0 ? others : list;
+      asked.sort((a, b) => a.rank - b.rank || a.lag - b.lag || (a.process < b.process ? -1 : 1));
       this.#byPartition.set(
         partition,
-        list.map(({ process }) => process),
+        asked.map(({ process }) => process),
       );
     }
   }
+}
+
+function rankOf(lifecycle: string, leads: boolean): number {
+  if (lifecycle === 'replaying') return REPLAYING;
+  if (lifecycle !== 'ready') return STALLED;
+  return leads ? 0 : 1;
 }

@@ -32,20 +32,31 @@ export async function caughtUp(
   await applied(state, last, signal);
 }
 
+/** What an ordinary read wants. */
+export interface Wanted {
+  readonly tenant: string;
+  /** The newest sample time it may look at, ms; asked only when that matters. */
+  readonly newest: () => number;
+}
+
 /**
  * Resolves when everything is applied that was in the log `shard.stale_after` ago: nearly always at once. When that cannot be had soon:
- * the wall time since which this replica does not know its log.
+ * why the answer may lack what is newer than TenantStore.openStart(). Reads of what is older do not wait.
  */
 export async function freshEnough(
   state: ShardState,
   context: Pick<ShardContext, 'clock'>,
+  wanted: Wanted,
   signal: AbortSignal,
-): Promise<number | undefined> {
+): Promise<string | undefined> {
   const { clock } = context;
-  const isStale = (): boolean => clock.monotonic() - state.freshness.at > state.config.shard.stale_after;
-  if (!isStale()) return undefined;
+  const { shard, query } = state.config;
+  if (clock.monotonic() - state.freshness.at <= shard.stale_after) return undefined;
+  const store = state.tenants.get(wanted.tenant);
+  if (store !== undefined && wanted.newest() < store.openStart()) return undefined;
   const waiting = linkedController(signal);
-  const cancel = clock.after(WAIT_MS_MAX, () =>
+  // A replay is waited for like an owner; what is late for another reason should come at once.
+  const cancel = clock.after(state.replaying ? query.owner_wait : WAIT_MS_MAX, () =>
     waiting.abort(new DomainError('timeout', `partition ${state.partition} is behind its log`)),
   );
   try {
@@ -58,7 +69,9 @@ export async function freshEnough(
     return undefined;
   } catch {
     signal.throwIfAborted();
-    return clock.now() - (clock.monotonic() - state.freshness.at);
+    if (state.replaying) return 'the log is being replayed';
+    const since = new Date(clock.now() - (clock.monotonic() - state.freshness.at));
+    return `what was written since ${since.toISOString()} is not applied yet`;
   } finally {
     cancel();
     waiting.unlink();

@@ -38,13 +38,13 @@ export class Lacks {
 }
 
 /**
- * Head and blocks of a tenant as far as they can be read; what cannot is added to `lacks`. `behind`: the wall time since which this
- * replica does not know its log.
+ * Head and blocks of a tenant as far as they can be read; what cannot is added to `lacks`. `behind`: why this replica may not have
+ * what is newest.
  */
 export function honestSource(
   state: ShardState,
   tenant: string,
-  behind: number | undefined,
+  behind: string | undefined,
   lacks: Lacks,
 ): SeriesSource {
   const store = state.tenants.get(tenant);
@@ -78,9 +78,9 @@ export function noteUnknown(
     });
 }
 
-/** Notes that samples written since `behind` may be missing. */
+/** Notes that the newest samples may be missing, and why. */
 export function noteBehind(
-  behind: number | undefined,
+  behind: string | undefined,
   store: TenantStore | undefined,
   { start, end }: Span,
   lacks: Lacks,
@@ -88,12 +88,7 @@ export function noteBehind(
   if (behind === undefined) return;
   const from = store === undefined ? Number.NEGATIVE_INFINITY : store.openStart();
   if (end < from) return;
-  const since = new Date(behind).toISOString();
-  lacks.add({
-    start: Math.max(start, from),
-    end,
-    reason: `what was written since ${since} is not applied yet`,
-  });
+  lacks.add({ start: Math.max(start, from), end, reason: behind });
 }
 
 /** Notes that the blocks within a stretch cannot be read, if that is why `error` came; throws it again otherwise. */

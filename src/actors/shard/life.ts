@@ -1,5 +1,6 @@
 // The life of a shard: open (snapshot, blocks, replay to the tail), follow the log, close.
 
+import type { DurableLog, LogBounds } from '../../bus/durable-log.ts';
 import { leaseKey, replicaKey } from '../../bus/subjects.ts';
 import { decodeEnvelope, encodeEnvelope } from '../../codec/envelope.ts';
 import { FrameLog } from '../../codec/frame-log.ts';
@@ -19,18 +20,64 @@ import { replicaFacts, type ShardConfig, type ShardContext, type ShardState } fr
 /** Queries do not wait longer for a bucket that is silent; they say what they lack. */
 const BUCKET_GUARD = { waitMs: 5000, retryMs: 5000 };
 
-/** Loads the snapshot and the list of blocks, replays the log to its tail, then begins to answer. */
-export async function openShard(
-  { config, partition, caches }: ShardConfig,
-  context: ShardContext,
-): Promise<ShardState> {
+/**
+ * Loads the snapshot and the list of blocks, and replays the log to its tail. Meanwhile it can be asked, when nobody complete can: for what
+ * is old it has the answer already, for what is newer it waits, and says what it lacks.
+ */
+export async function openShard(shardConfig: ShardConfig, context: ShardContext): Promise<ShardState> {
+  const { config, partition } = shardConfig;
   context.become('replaying');
   const log = await context.logs.open(partition);
   const lookedAt = context.clock.monotonic();
   const bounds = await log.bounds();
+  const state = emptyShard(shardConfig, log, bounds, context);
+  const { found, isWhole } = await firstLook(state);
+  await readShardSnapshot(state, bounds, found, context);
+  // A log that was never trimmed has everything, when it is replayed from its beginning.
+  if (bounds.first === 1 && state.applied === 0) state.bucket.blocksKnown = true;
+  await adopt(state, found);
+  if (isWhole) noteReview(state);
+  state.freshness.looked(lookedAt, bounds.last, state.applied);
+  const began = context.clock.monotonic();
+  const from = state.applied + 1;
+  const service = await serveShard(state, context);
+  state.service = service;
+  try {
+    state.unwatch = await watchHolder(state, context);
+    state.announcement = await context.directory.announce(
+      replicaKey(partition, context.identity.id),
+      encodeEnvelope(replicaFacts(state, 'replaying', context)),
+      config.nats.lease_ttl,
+    );
+    await replay(state, bounds.last, context);
+    state.replaying = false;
+    await service.share();
+    await state.announcement.update(encodeEnvelope(replicaFacts(state, 'ready', context)));
+  } catch (error) {
+    await leaveDirectory(state);
+    throw error;
+  }
+  context.log.info('partition is complete', {
+    partition,
+    from,
+    to: state.applied,
+    tenants: state.tenants.size,
+    replayMs: Math.round(context.clock.monotonic() - began),
+  });
+  context.become('ready');
+  return state;
+}
+
+// A shard that knows where its log begins and ends, and nothing more.
+function emptyShard(
+  { config, partition, caches }: ShardConfig,
+  log: DurableLog,
+  bounds: LogBounds,
+  context: ShardContext,
+): ShardState {
   const objects = guardedStore(context.objects, context.clock, BUCKET_GUARD);
   const world = { ...context, objects };
-  const state: ShardState = {
+  return {
     config,
     partition,
     log,
@@ -64,40 +111,18 @@ export async function openShard(
     announcement: undefined,
     following: Promise.resolve(),
     pause: undefined,
+    replaying: true,
     stalled: undefined,
   };
-  const { found, isWhole } = await firstLook(state);
-  await readShardSnapshot(state, bounds, found, context);
-  // A log that was never trimmed has everything, when it is replayed from its beginning.
-  if (bounds.first === 1 && state.applied === 0) state.bucket.blocksKnown = true;
-  await adopt(state, found);
-  if (isWhole) noteReview(state);
-  state.freshness.looked(lookedAt, bounds.last, state.applied);
-  const began = context.clock.monotonic();
-  const from = state.applied + 1;
-  await replay(state, bounds.last, context);
-  context.log.info('partition is complete', {
-    partition,
-    from,
-    to: state.applied,
-    tenants: state.tenants.size,
-    replayMs: Math.round(context.clock.monotonic() - began),
-  });
-  state.service = await serveShard(state, context);
-  try {
-    state.unwatch = await watchHolder(state, context);
-    state.announcement = await context.directory.announce(
-      replicaKey(partition, context.identity.id),
-      encodeEnvelope(replicaFacts(state, 'ready', context)),
-      config.nats.lease_ttl,
-    );
-  } catch (error) {
-    state.unwatch();
-    await state.service.stop();
-    throw error;
-  }
-  context.become('ready');
-  return state;
+}
+
+// An opening that failed leaves nobody behind who is asked.
+async function leaveDirectory(state: ShardState): Promise<void> {
+  state.unwatch();
+  state.closing = true;
+  for (const waiter of state.waiters) waiter.settle(false);
+  await state.service?.stop();
+  await state.announcement?.withdraw();
 }
 
 async function watchHolder(state: ShardState, context: ShardContext): Promise<() => void> {

@@ -9,6 +9,8 @@ import { packLabelRows } from '../../codec/label-rows.ts';
 import { QueryBudget } from '../../query/budget.ts';
 import { runFragment } from '../../query/engine.ts';
 import { encodeReply } from '../../query/exec/step-batch-codec.ts';
+import { decodeFragment } from '../../query/plan/plan-codec.ts';
+import { fragmentReach } from '../../query/plan/reach.ts';
 import { BlockSet } from '../../storage/block/block-set.ts';
 import { announceService } from '../service.ts';
 import { caughtUp, freshEnough } from './catch-up.ts';
@@ -22,32 +24,42 @@ type Send = (frame: Uint8Array) => Promise<void>;
 
 const ROWS_PER_FRAME = 1000;
 
-/** A request as an answer needs it: `behind` is the wall time since which this replica does not know its log. */
-type Asked = RequestContext & { readonly behind: number | undefined };
+/** A request as an answer needs it: `behind` is why this replica may not have what is newest. */
+type Asked = RequestContext & { readonly behind: string | undefined };
 
 type Answer<K extends Kind> = (message: RequestOf<K>, send: Send, request: Asked) => Promise<void>;
 
+/** What a shard serves, and how it comes to be asked for the partition as a whole. */
+export interface ShardService extends Service {
+  /** Serves the subject that the complete replicas of the partition share, too. */
+  share(): Promise<void>;
+}
+
 /**
- * Registers the shard's endpoints; from now on it is asked. Each stands under the partition's subject, which the ready replicas share,
- * and under this replica's own.
+ * Registers the shard's endpoints under this replica's own subject: from now on it can be asked, and is by who finds it in the directory.
  */
-export async function serveShard(state: ShardState, context: ShardContext): Promise<Service> {
+export async function serveShard(state: ShardState, context: ShardContext): Promise<ShardService> {
   const service = await announceService(context, 'shard', 'Head and blocks of one partition', {
     partition: String(state.partition),
   });
   const { prefix } = context.cluster;
   const replica = (verb: string): string =>
     replicaSubject(prefix, state.partition, context.identity.id, verb);
+  const shared: (() => Promise<void>)[] = [];
   const answer = async <K extends Kind>(kind: K, verb: string, run: Answer<K>): Promise<void> => {
-    for (const subject of [shardSubject(prefix, state.partition, verb), replica(verb)])
-      await serveMany(service, kind, subject, async (message, send, request) => {
+    const serveOn = (subject: string): Promise<void> =>
+      serveMany(service, kind, subject, async (message, send, request) => {
         const { signal } = request;
         const strong = 'strong' in message && message.strong === true;
+        const tenant = 'tenant' in message ? message.tenant : '';
+        const wanted = { tenant, newest: () => newestOf(message) };
         const behind = strong
           ? await caughtUp(state, context, signal)
-          : await freshEnough(state, context, signal);
+          : await freshEnough(state, context, wanted, signal);
         await withReadHold(state, () => run(message, send, { ...request, signal, behind }));
       });
+    shared.push(() => serveOn(shardSubject(prefix, state.partition, verb)));
+    await serveOn(replica(verb));
   };
   await answer('shard.query', 'query', (message, send, request) =>
     answerQuery(state, message, send, request, context),
@@ -79,7 +91,20 @@ export async function serveShard(state: ShardState, context: ShardContext): Prom
   await serve(service, 'replica.handover', replica('handover'), (message) =>
     context.ask('handover', message),
   );
-  return service;
+  return {
+    serve: service.serve,
+    serveMany: service.serveMany,
+    stop: service.stop,
+    async share() {
+      for (const serveShared of shared) await serveShared();
+    },
+  };
+}
+
+// The newest time a request may look at.
+function newestOf(message: object): number {
+  if ('fragment' in message) return fragmentReach(decodeFragment(message.fragment as Uint8Array));
+  return 'end' in message ? Number(message.end) : Number.POSITIVE_INFINITY;
 }
 
 function storeOf(state: ShardState, tenant: string): TenantStore | undefined {

@@ -84,6 +84,8 @@ export interface ShardState {
   following: Promise<void>;
   /** While set, nothing is applied: a snapshot is being written. */
   pause: Promise<void> | undefined;
+  /** Until what the log held at the start is applied. */
+  replaying: boolean;
   /** Why the log is not followed any more; undefined while it is. */
   stalled: DomainError | undefined;
 }

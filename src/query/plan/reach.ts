@@ -1,7 +1,7 @@
 // How far into the present a plan looks: the newest time of which it may want a sample.
 
-import type { Fragment } from './plan-codec.ts';
 import { childrenOf, type PlanNode } from './nodes.ts';
+import type { Fragment } from './plan-codec.ts';
 
 /** An upper bound of the sample times a fragment reads, ms; -Infinity when it reads none. */
 export function fragmentReach({ node, grid, lookbackMs }: Fragment): number {
@@ -11,9 +11,11 @@ export function fragmentReach({ node, grid, lookbackMs }: Fragment): number {
 function reach(node: PlanNode, end: number, lookbackMs: number): number {
   switch (node.kind) {
     case 'select':
-    case 'range-select':
+    case 'range-select': {
       // Smoothed ends are interpolated with the next sample.
-      return (node.at ?? end) - node.offsetMs + lookbackMs;
+      const isSmoothed = node.kind === 'select' ? node.smoothed : node.extension === 'smoothed';
+      return (node.at ?? end) - node.offsetMs + (isSmoothed ? lookbackMs : 0);
+    }
     case 'subquery':
       return reach(node.input, (node.at ?? end) - node.offsetMs, lookbackMs);
     case 'info':

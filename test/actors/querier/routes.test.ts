@@ -38,6 +38,17 @@ it('routes lead to the leader first, then to standbys by lag, and to what is sta
   expect(routes.replicasOf(1)).toEqual(['c', 'd', 'a', 'b']);
 });
 
+it('routes lead to replicas that replay only while there is no other', async () => {
+  const { clock, routes, replica } = await setup();
+  const first = await replica(0, 'a', 'replaying');
+  await replica(0, 'b', 'replaying', 3);
+  await clock.advance(200);
+  expect(routes.replicasOf(0)).toEqual(['a', 'b']);
+  await first.update(encodeEnvelope({ partition: 0, process: 'a', lifecycle: 'ready', lag: 0 }));
+  await clock.advance(200);
+  expect(routes.replicasOf(0)).toEqual(['a']);
+});
+
 it('routes go around a replica that was slow, for a while', async () => {
   const { clock, routes, replica } = await setup();
   await replica(0, 'a');

@@ -8,6 +8,8 @@ import { readConfig } from '../../../src/platform/config.ts';
 import { createVirtualClock } from '../../helpers/virtual-clock.ts';
 
 const NEVER = new AbortController().signal;
+const OPEN_START = 1_000_000;
+const NOW = { tenant: 't', newest: () => OPEN_START };
 
 function setup(bounds: () => Promise<LogBounds>) {
   const clock = createVirtualClock();
@@ -19,6 +21,8 @@ function setup(bounds: () => Promise<LogBounds>) {
     freshness: new Freshness(clock.monotonic()),
     looking: undefined,
     waiters: new Set<Waiter>(),
+    tenants: new Map([['t', { openStart: () => OPEN_START }]]),
+    replaying: false,
     stalled: undefined,
     log: {
       bounds() {
@@ -41,7 +45,7 @@ describe('a replica that is asked', () => {
   it('answers at once while it knows its log, without looking', async () => {
     const { clock, state, seen } = setup(endsWith(9));
     await clock.advance(3000);
-    expect(await freshEnough(state, { clock }, NEVER)).toBeUndefined();
+    expect(await freshEnough(state, { clock }, NOW, NEVER)).toBeUndefined();
     expect(seen.looks).toBe(0);
   });
 
@@ -50,7 +54,7 @@ describe('a replica that is asked', () => {
     await clock.advance(20_000);
     const done: string[] = [];
     const asked = ['a', 'b', 'c'].map(async (name) => {
-      done.push(`${name} ${String(await freshEnough(state, { clock }, NEVER))}`);
+      done.push(`${name} ${String(await freshEnough(state, { clock }, NOW, NEVER))}`);
     });
     await clock.advance(100);
     expect(done).toEqual([]);
@@ -67,19 +71,41 @@ describe('a replica that is asked', () => {
     ['its log has no leader', () => Promise.reject(new DomainError('unavailable', 'no leader'))],
   ])('says since when it knows nothing when %s', async (_, bounds) => {
     const { clock, state } = setup(bounds);
-    const since = clock.now();
+    const since = new Date(clock.now()).toISOString();
     await clock.advance(20_000);
-    const asked = freshEnough(state, { clock }, NEVER);
+    const asked = freshEnough(state, { clock }, NOW, NEVER);
     await clock.advance(2000);
-    expect(await asked).toBe(since);
+    expect(await asked).toBe(`what was written since ${since} is not applied yet`);
     expect(state.waiters.size).toBe(0);
+  });
+
+  it('answers at once what is too old to change, however far it is behind', async () => {
+    const { clock, state, seen } = setup(() => new Promise<LogBounds>(() => {}));
+    await clock.advance(20_000);
+    const old = { tenant: 't', newest: () => OPEN_START - 1 };
+    expect(await freshEnough(state, { clock }, old, NEVER)).toBeUndefined();
+    expect(seen.looks).toBe(0);
+  });
+
+  it('waits longer for the end of a replay, then says that there is one', async () => {
+    const { clock, state } = setup(endsWith(9));
+    state.replaying = true;
+    await clock.advance(5000);
+    let said: string | undefined | boolean = false;
+    void freshEnough(state, { clock }, NOW, NEVER).then((behind) => {
+      said = behind;
+    });
+    await clock.advance(19_900);
+    expect(said).toBe(false);
+    await clock.advance(200);
+    expect(said).toBe('the log is being replayed');
   });
 
   it('stops waiting when the requester leaves', async () => {
     const { clock, state } = setup(endsWith(9));
     await clock.advance(20_000);
     const leaving = new AbortController();
-    const asked = freshEnough(state, { clock }, leaving.signal).catch(String);
+    const asked = freshEnough(state, { clock }, NOW, leaving.signal).catch(String);
     leaving.abort('gone');
     expect(await asked).toBe('gone');
     expect(state.waiters.size).toBe(0);
