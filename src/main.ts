@@ -49,7 +49,7 @@ function withSettings(command: Command): Command {
       `HTTP address of all roles (default: ${SETTINGS.process.listen.fallback})`,
     )
     .option('--data <folder>', `data folder (default: ${SETTINGS.process.data.fallback})`)
-    .option('--roles <list>', 'roles of this process in a cluster, comma-separated (default: all)')
+    .option('--roles <list>', 'roles of this process, comma-separated (default: receiver,shard,querier)')
     .option(
       '--enable-feature <list>',
       `${SETTINGS.query.enable_feature.reason} (${SETTINGS.query.enable_feature.allowed})`,

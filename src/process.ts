@@ -74,6 +74,8 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     const roles = await startRoles(config, open, clock.now());
     undo.push(() => stopRoles(roles, config));
     mountRoutes(http, open.world, roles, options, clock.now());
+    // What is old can be asked for while the log is replayed; ready is who has it all.
+    if (roles.shards.size > 0 && isEmbedded(config)) await roles.placer?.ask('settle', undefined);
     undo.push(startRehearsal(options, open.world));
     const url = `http://${address}`;
     return {
@@ -131,11 +133,8 @@ async function startRoles(config: Config, open: OpenWorld, startedMs: number): P
   );
   const receiverActor = wanted.has('receiver') ? await startActor(receiver, config, world) : undefined;
   const querierActor = wanted.has('querier') ? await startActor(querier, config, world) : undefined;
-  if (wanted.has('shard') && isEmbedded(config)) {
-    await placerActor.ask('place', undefined);
-    await placerActor.ask('settle', undefined);
-  }
-  const canaryConfig = { settings: config.canary, http: realHttpClient(), roles: wanted };
+  if (wanted.has('shard') && isEmbedded(config)) await placerActor.ask('place', undefined);
+  const canaryConfig = { settings: config.canary, http: realHttpClient(world.clock), roles: wanted };
   const canaryActor = wanted.has('canary') ? await startActor(canary, canaryConfig, world) : undefined;
   return {
     placer: placerActor,

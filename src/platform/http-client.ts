@@ -1,6 +1,8 @@
 // Outgoing HTTP: the port for actors that speak to an HTTP address as any user would, and its real implementation on fetch.
 
 import { DomainError, errorText } from '../model/errors.ts';
+import { linkedController } from './abort.ts';
+import type { Clock } from './clock.ts';
 
 /** A request to make. */
 export interface HttpRequest {
@@ -28,24 +30,30 @@ export interface HttpClient {
   send(request: HttpRequest): Promise<HttpAnswer>;
 }
 
+const TOO_LATE = 'too late';
+
 /** HTTP through the network. A redirect is an answer like any other. */
-export function realHttpClient(): HttpClient {
+export function realHttpClient(clock: Clock): HttpClient {
   return {
     async send(request) {
-      const tooLate = AbortSignal.timeout(request.timeoutMs);
+      const work = linkedController(request.signal);
+      const cancel = clock.after(request.timeoutMs, () => work.abort(TOO_LATE));
       try {
         const response = await fetch(request.url, {
           method: request.method,
           headers: request.headers,
           redirect: 'manual',
-          signal: AbortSignal.any([tooLate, request.signal]),
+          signal: work.signal,
           ...(request.body === undefined ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
         });
         const body = await readBody(response, request);
         const header = (name: string): string | undefined => response.headers.get(name) ?? undefined;
         return { status: response.status, header, body };
       } catch (error) {
-        throw translate(error, request, tooLate.aborted);
+        throw translate(error, request, work.signal.reason === TOO_LATE);
+      } finally {
+        cancel();
+        work.unlink();
       }
     },
   };

@@ -3,9 +3,10 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { asDomainError } from '../../src/model/errors.ts';
+import { realClock } from '../../src/platform/clock.ts';
 import { type HttpRequest, realHttpClient } from '../../src/platform/http-client.ts';
 
-const client = realHttpClient();
+const client = realHttpClient(realClock());
 const undo: (() => void)[] = [];
 afterEach(() => {
   for (const step of undo.splice(0)) step();

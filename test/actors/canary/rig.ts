@@ -27,6 +27,34 @@ export interface StoredSample {
   hidden: boolean;
 }
 
+/** The samples of the made-up Prometheus; one of a time and series replaces another. */
+export class SampleStore {
+  readonly #byTime: Map<number, Map<number, StoredSample>> = new Map();
+
+  get size(): number {
+    return [...this.#byTime.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  put(sample: StoredSample): void {
+    let row = this.#byTime.get(sample.timeMs);
+    if (row === undefined) this.#byTime.set(sample.timeMs, (row = new Map()));
+    row.set(sample.series, sample);
+  }
+
+  /** Samples after `startMs`, not after `endMs`, in order of time. */
+  between(startMs: number, endMs: number): StoredSample[] {
+    const times = [...this.#byTime.keys()].filter((timeMs) => timeMs > startMs && timeMs <= endMs);
+    return times.sort((a, b) => a - b).flatMap((timeMs) => [...this.#byTime.get(timeMs)!.values()]);
+  }
+
+  /** Takes out the samples from `startMs` on, before `endMs`; gives them. */
+  take(startMs: number, endMs: number): StoredSample[] {
+    const taken = this.between(startMs - 1, endMs - 1);
+    for (const { timeMs, series } of taken) this.#byTime.get(timeMs)!.delete(series);
+    return taken;
+  }
+}
+
 /** What the made-up Prometheus does wrong; everything may change while it runs. */
 export interface Faults {
   /** Told of each sample of an accepted write; false loses it. */
@@ -43,8 +71,8 @@ export interface Faults {
 export interface CanaryRig {
   readonly clock: VirtualClock;
   readonly faults: Faults;
-  /** Everything stored, by `series/time`. */
-  readonly samples: Map<string, StoredSample>;
+  /** Everything stored. */
+  readonly samples: SampleStore;
   /** Every request, oldest first. */
   readonly requests: HttpRequest[];
   readonly disk: MemoryDisk;
@@ -62,7 +90,7 @@ const TENANT = 'watcher';
 export function openCanaryRig(seed = 1): CanaryRig {
   const clock = createVirtualClock();
   const disk = createMemoryDisk();
-  const samples = new Map<string, StoredSample>();
+  const samples = new SampleStore();
   const requests: HttpRequest[] = [];
   const faults: Faults = {
     onSample: () => true,
@@ -125,7 +153,7 @@ function checkTenant({ headers }: HttpRequest): void {
     throw new Error(`a request is not of tenant ${TENANT}`);
 }
 
-function takeWrite(request: HttpRequest, samples: Map<string, StoredSample>, faults: Faults): HttpAnswer {
+function takeWrite(request: HttpRequest, samples: SampleStore, faults: Faults): HttpAnswer {
   checkTenant(request);
   if (request.url !== 'http://w/write') throw new Error(`a write goes to ${request.url}`);
   const fault = faults.onWrite();
@@ -137,7 +165,7 @@ function takeWrite(request: HttpRequest, samples: Map<string, StoredSample>, fau
       const series = Number(labels.find(({ name }) => name === 'series')!.value);
       for (const { timestamp, value } of columns) {
         const sample: StoredSample = { series, timeMs: timestamp, value, copies: 1, hidden: false };
-        if (faults.onSample(sample)) samples.set(`${series}/${timestamp}`, sample);
+        if (faults.onSample(sample)) samples.put(sample);
       }
     }
   }
@@ -146,7 +174,7 @@ function takeWrite(request: HttpRequest, samples: Map<string, StoredSample>, fau
   return reply(status, '', retryAfter === undefined ? {} : { 'retry-after': retryAfter });
 }
 
-function answer(request: HttpRequest, samples: Map<string, StoredSample>, faults: Faults): HttpAnswer {
+function answer(request: HttpRequest, samples: SampleStore, faults: Faults): HttpAnswer {
   checkTenant(request);
   const { origin, pathname, searchParams } = new URL(request.url);
   if (`${origin}${pathname}` !== 'http://here:1/api/v1/query')
@@ -161,13 +189,9 @@ function answer(request: HttpRequest, samples: Map<string, StoredSample>, faults
   const rangeMs = Number(/\[(\d+)ms\]/.exec(query)?.[1] ?? 300_000);
   const strong = request.headers['x-read-consistency'] === 'strong';
   const { partial } = faults;
-  const found = [...samples.values()].filter(
-    (sample) =>
-      sample.timeMs > endMs - rangeMs &&
-      sample.timeMs <= endMs &&
-      (strong || !sample.hidden) &&
-      !partial?.leavesOut(sample),
-  );
+  const found = samples
+    .between(endMs - rangeMs, endMs)
+    .filter((sample) => (strong || !sample.hidden) && !partial?.leavesOut(sample));
   const result = resultOf(query.replace(selector, '').replace(/\[.*\]/, ''), found, endMs);
   const warnings = partial?.by === 'warning' ? { warnings: ['partition 1 has no owner'] } : {};
   const body = JSON.stringify({ status: 'success', data: result, ...warnings });
