@@ -60,9 +60,9 @@ describe('ByteWriter and ByteReader', () => {
   });
 
   it('never read past the end and say where it was', () => {
-    const reader = new ByteReader(Uint8Array.of(0x80, 0x80), 'a header', 'bad_data');
+    const reader = new ByteReader(Uint8Array.of(0x80, 0x80), 'a header');
     expect(() => reader.uvarint()).toThrow(
-      new DomainError('bad_data', 'cannot read a header: 1 bytes wanted, 0 left at byte 2'),
+      new DomainError('corrupt', 'cannot read a header: 1 bytes wanted, 0 left at byte 2'),
     );
     expect(() => new ByteReader(new Uint8Array(20).fill(0xff), 'x').uvarint()).toThrow(/more than 8 bytes/);
     expect(() => new ByteReader(Uint8Array.of(9, 1), 'x').raw(9)).toThrow(/9 bytes wanted, 2 left/);

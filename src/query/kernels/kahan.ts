@@ -1,6 +1,7 @@
 // sum and avg over groups with Neumaier's compensation, as Prometheus 3.14 computes them (promql/engine.go aggregation,
 // util/kahansum): the same operations in the same order give the same bits. A state keeps the compensation apart, so that the
-// merged sum of shards loses nothing before the last addition.
+// merged sum of shards loses nothing before the last addition. Each loop writes the step out, here and in over-time.ts: through a
+// shared function sums take 20 to 40 % longer.
 
 import type { GroupKernel } from './group-columns.ts';
 

@@ -1,6 +1,7 @@
 // Reads one block: matchers → postings → series entries → chunk bytes. Everything read twice comes from the shared caches;
 // what is asked of the index goes through its header, so that a cold query moves ranges, never whole files.
 
+import { ByteReader, uint32At } from '../../codec/bytes.ts';
 import { crc32c } from '../../codec/hash.ts';
 import type { CompiledMatcher } from '../../codec/regex.ts';
 import { DomainError } from '../../model/errors.ts';
@@ -8,7 +9,6 @@ import { type Labels, labelValue } from '../../model/labels.ts';
 import { matcherText } from '../../model/matcher.ts';
 import type { Pause } from '../../model/pause.ts';
 import { compareText } from '../../model/text.ts';
-import { ByteCursor, uint32At } from '../index/encode.ts';
 import { type PostingsIndex, selectPostings } from '../index/postings-select.ts';
 import { meets, NO_POSTINGS, union } from '../index/postings-set.ts';
 import type { BlockMeta } from './block-meta.ts';
@@ -341,28 +341,28 @@ export class BlockReader {
     }
     const reads = await readRanges(this.files.index, { offsets, lengths }, { signal });
     const what = `postings of block ${this.meta.ulid}`;
-    const cursors = reads.bytes.map((bytes) => new ByteCursor(bytes, what));
+    const cursors = reads.bytes.map((bytes) => new ByteReader(bytes, what));
     const out: Uint32Array[] = new Array(entries.length);
     for (let i = 0; i < entries.length; i++) {
       const read = reads.readOf[i]!;
       const cursor = cursors[read]!;
-      cursor.at = offsets[i]! - reads.starts[read]!;
+      cursor.position = offsets[i]! - reads.starts[read]!;
       out[i] = decodePostings(cursor, offsets[i]!);
     }
     return out;
   }
 }
 
-function decodePostings(cursor: ByteCursor, offset: number): Uint32Array {
-  const length = cursor.u32();
+function decodePostings(cursor: ByteReader, offset: number): Uint32Array {
+  const length = cursor.u32be();
   cursor.need(length + 4);
-  const { bytes, at } = cursor;
+  const { bytes, position: at } = cursor;
   if (crc32c(bytes.subarray(at, at + length)) !== uint32At(bytes, at + length))
     throw new DomainError(
       'corrupt',
       `cannot read ${cursor.what}: the checksum of the list at offset ${offset} does not match`,
     );
-  const count = cursor.u32();
+  const count = cursor.u32be();
   if (count * 4 + 4 !== length) cursor.fail(`a list of ${count} references in ${length} bytes`);
   const out = new Uint32Array(count);
   for (let i = 0; i < count; i++) out[i] = uint32At(bytes, at + 4 + 4 * i);

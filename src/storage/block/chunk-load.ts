@@ -1,12 +1,12 @@
 // The chunk bytes of selected series, read with few reads, checksums verified, decoded on demand without waiting.
 
+import { ByteReader, uint32At } from '../../codec/bytes.ts';
 import { CHUNK_XOR, type Chunk } from '../../codec/chunk.ts';
 import { crc32c } from '../../codec/hash.ts';
 import { decodeXorAt, XOR_HEADER_BYTES } from '../../codec/xor-chunk.ts';
 import { DomainError } from '../../model/errors.ts';
 import { type Labels, labelsText } from '../../model/labels.ts';
 import type { SampleColumns } from '../../model/samples.ts';
-import { ByteCursor, uint32At } from '../index/encode.ts';
 import { type ByteSource, readRanges } from './byte-source.ts';
 import { encodingName, offsetOf, segmentOf } from './chunk-segments.ts';
 import type { SeriesTable } from './series-table.ts';
@@ -93,20 +93,20 @@ async function loadSegment(
   const reads = await readRanges(source, { offsets, lengths }, { signal });
   const firstBuffer = columns.buffers.length;
   columns.buffers.push(...reads.bytes);
-  const cursors = reads.bytes.map((bytes) => new ByteCursor(bytes, what));
+  const cursors = reads.bytes.map((bytes) => new ByteReader(bytes, what));
   for (let i = 0; i < refs.length; i++) {
     const read = reads.readOf[i]!;
     let cursor = cursors[read]!;
-    cursor.at = offsets[i]! - reads.starts[read]!;
+    cursor.position = offsets[i]! - reads.starts[read]!;
     let buffer = firstBuffer + read;
     let length = cursor.uvarint();
-    if (cursor.at + 1 + length + 4 > cursor.end) {
+    if (cursor.position + 1 + length + 4 > cursor.end) {
       const needed = varintBytes(length) + 1 + length + 4;
-      cursor = new ByteCursor(await source.read(offsets[i]!, needed, signal), what);
+      cursor = new ByteReader(await source.read(offsets[i]!, needed, signal), what);
       buffer = columns.buffers.push(cursor.bytes) - 1;
       length = cursor.uvarint();
     }
-    const { bytes, at } = cursor;
+    const { bytes, position: at } = cursor;
     const dataEnd = at + 1 + length;
     if (crc32c(bytes.subarray(at, dataEnd)) !== uint32At(bytes, dataEnd))
       throw new DomainError(

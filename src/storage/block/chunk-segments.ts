@@ -2,6 +2,7 @@
 // header and then chunks: uvarint data length, encoding byte, data, CRC32C of encoding and data. A chunk's reference is
 // (segment index from 0) * 2^32 + offset, a double that stays exact for 2^21 segments.
 
+import { ByteWriter } from '../../codec/bytes.ts';
 import {
   CHUNK_FLOAT_HISTOGRAM,
   CHUNK_HISTOGRAM,
@@ -12,7 +13,6 @@ import {
 import { crc32c } from '../../codec/hash.ts';
 import { DomainError, invariant } from '../../model/errors.ts';
 import type { Disk } from '../../platform/disk.ts';
-import { ByteSink } from '../index/encode.ts';
 import { createFileSink, type FileSink } from '../index/file-sink.ts';
 
 /** First four bytes of a chunk segment. */
@@ -87,7 +87,7 @@ export class ChunkSegmentWriter {
   private readonly folder: string;
   private readonly bytesMax: number;
   private readonly done: SegmentFacts[] = [];
-  private readonly head = new ByteSink(16);
+  private readonly head = new ByteWriter(16);
   private readonly tail = new Uint8Array(4);
   private sink: FileSink | undefined;
 
@@ -103,11 +103,11 @@ export class ChunkSegmentWriter {
     if (this.sink !== undefined && this.sink.position + needed <= this.bytesMax) return;
     await this.close();
     this.sink = await createFileSink(this.disk, `${this.folder}/${segmentName(this.done.length)}`);
-    const header = new ByteSink(SEGMENT_HEADER_BYTES);
-    header.u32(SEGMENT_MAGIC);
+    const header = new ByteWriter(SEGMENT_HEADER_BYTES);
+    header.u32be(SEGMENT_MAGIC);
     header.u8(SEGMENT_VERSION);
     header.pad(SEGMENT_HEADER_BYTES);
-    await this.sink.write(header.view());
+    await this.sink.write(header.written());
   }
 
   /** Whether a chunk of `dataBytes` still fits into the open segment. */
@@ -121,12 +121,12 @@ export class ChunkSegmentWriter {
     invariant(sink !== undefined, 'a segment must be open before a chunk is written');
     const ref = this.done.length * TWO_32 + sink.position;
     const head = this.head;
-    head.reset();
+    head.clear();
     head.uvarint(chunk.bytes.length);
     head.u8(chunk.encoding);
     const crc = crc32c(chunk.bytes, crc32c(head.bytes.subarray(head.length - 1, head.length)));
     const frame = new Uint8Array(head.length + chunk.bytes.length + 4);
-    frame.set(head.view());
+    frame.set(head.written());
     frame.set(chunk.bytes, head.length);
     this.tail[0] = crc >>> 24;
     this.tail[1] = crc >>> 16;

@@ -8,11 +8,11 @@
 //
 // It is built by three ranged reads (contents, symbols, table) and never by reading the whole index.
 
+import { ByteReader, ByteWriter, compareBytesAt, textOf, uint32At, utf8Of } from '../../codec/bytes.ts';
 import { crc32c } from '../../codec/hash.ts';
 import { DomainError } from '../../model/errors.ts';
 import { compareText } from '../../model/text.ts';
 import type { Disk } from '../../platform/disk.ts';
-import { ByteCursor, ByteSink, compareBytesAt, textOf, uint32At, utf8Of } from '../index/encode.ts';
 import { INDEX_MAGIC, INDEX_TOC_BYTES, INDEX_VERSION } from '../index/index-writer.ts';
 import type { ByteSource } from './byte-source.ts';
 
@@ -37,21 +37,21 @@ export interface IndexToc {
 export async function readIndexToc(index: ByteSource, signal?: AbortSignal): Promise<IndexToc> {
   if (index.size < INDEX_TOC_BYTES + 5)
     throw new DomainError('corrupt', `cannot read ${index.what}: ${index.size} bytes are no index`);
-  const start = new ByteCursor(await index.read(0, 5, signal), index.what);
-  if (start.u32() !== INDEX_MAGIC) start.fail('the magic number is wrong');
+  const start = new ByteReader(await index.read(0, 5, signal), index.what);
+  if (start.u32be() !== INDEX_MAGIC) start.fail('the magic number is wrong');
   const version = start.u8();
   if (version !== INDEX_VERSION) start.fail(`index version ${version} is not known (2 is)`);
   const bytes = await index.read(index.size - INDEX_TOC_BYTES, INDEX_TOC_BYTES, signal);
-  const toc = new ByteCursor(bytes, `the contents of ${index.what}`);
+  const toc = new ByteReader(bytes, `the contents of ${index.what}`);
   if (crc32c(bytes.subarray(0, INDEX_TOC_BYTES - 4)) !== uint32At(bytes, INDEX_TOC_BYTES - 4))
     toc.fail('the checksum does not match');
   const out: IndexToc = {
-    symbols: toc.u64(),
-    series: toc.u64(),
-    labelIndices: toc.u64(),
-    labelIndicesTable: toc.u64(),
-    postings: toc.u64(),
-    postingsTable: toc.u64(),
+    symbols: toc.u64be(),
+    series: toc.u64be(),
+    labelIndices: toc.u64be(),
+    labelIndicesTable: toc.u64be(),
+    postings: toc.u64be(),
+    postingsTable: toc.u64be(),
   };
   const ordered = out.symbols <= out.series && out.series <= out.postingsTable;
   if (!ordered || out.postingsTable > index.size - INDEX_TOC_BYTES || out.symbols === 0)
@@ -66,19 +66,19 @@ export async function buildIndexHeader(index: ByteSource, signal?: AbortSignal):
     index.read(toc.symbols, toc.series - toc.symbols, signal),
     index.read(toc.postingsTable, index.size - INDEX_TOC_BYTES - toc.postingsTable, signal),
   ]);
-  const out = new ByteSink(HEADER_START_BYTES + symbols.length + table.length + HEADER_TOC_BYTES);
-  out.u32(HEADER_MAGIC);
+  const out = new ByteWriter(HEADER_START_BYTES + symbols.length + table.length + HEADER_TOC_BYTES);
+  out.u32be(HEADER_MAGIC);
   out.u8(HEADER_VERSION);
   out.u8(INDEX_VERSION);
-  out.u64(toc.postingsTable);
+  out.u64be(toc.postingsTable);
   out.raw(symbols);
   const tableAt = out.length;
   out.raw(table);
   const contents = out.length;
-  out.u64(HEADER_START_BYTES);
-  out.u64(tableAt);
-  out.u32(crc32c(out.view().subarray(contents)));
-  return out.view();
+  out.u64be(HEADER_START_BYTES);
+  out.u64be(tableAt);
+  out.u32be(crc32c(out.written().subarray(contents)));
+  return out.written();
 }
 
 /**
@@ -128,18 +128,18 @@ export class IndexHeader {
   constructor(bytes: Uint8Array, what: string) {
     this.bytes = bytes;
     this.what = what;
-    const cursor = new ByteCursor(bytes, what);
-    if (cursor.u32() !== HEADER_MAGIC) cursor.fail('the magic number is wrong');
+    const cursor = new ByteReader(bytes, what);
+    if (cursor.u32be() !== HEADER_MAGIC) cursor.fail('the magic number is wrong');
     if (cursor.u8() !== HEADER_VERSION) cursor.fail('its version is not known');
     if (cursor.u8() !== INDEX_VERSION) cursor.fail('its index version is not known');
-    this.postingsEndAll = cursor.u64();
+    this.postingsEndAll = cursor.u64be();
     cursor.need(HEADER_TOC_BYTES);
     const contents = bytes.length - HEADER_TOC_BYTES;
     if (crc32c(bytes.subarray(contents, bytes.length - 4)) !== uint32At(bytes, bytes.length - 4))
       cursor.fail('the checksum of its contents does not match');
-    cursor.at = contents;
-    const symbols = cursor.u64();
-    const table = cursor.u64();
+    cursor.position = contents;
+    const symbols = cursor.u64be();
+    const table = cursor.u64be();
     this.symbolAt = parseSymbols(section(bytes, symbols, what));
     this.symbolText = new Array(this.symbolAt.length);
     this.entryAt = this.parseTable(section(bytes, table, what));
@@ -161,8 +161,8 @@ export class IndexHeader {
         'corrupt',
         `cannot read ${this.what}: symbol ${number} of ${this.symbolAt.length}`,
       );
-    const cursor = new ByteCursor(this.bytes, this.what, this.symbolAt[number]!);
-    return (this.symbolText[number] = cursor.text());
+    const cursor = new ByteReader(this.bytes, this.what, this.symbolAt[number]!);
+    return (this.symbolText[number] = nameOf(cursor));
   }
 
   /** The entries of a label name; undefined when no series has it. '' with value '' is the list of all series. */
@@ -195,8 +195,8 @@ export class IndexHeader {
 
   /** The value of an entry. */
   valueOf(entry: number): string {
-    const cursor = new ByteCursor(this.bytes, this.what, this.entryAt[entry]!);
-    return cursor.text();
+    const cursor = new ByteReader(this.bytes, this.what, this.entryAt[entry]!);
+    return nameOf(cursor);
   }
 
   /** Where the entry's postings list begins in the index, and a place at or after its end. */
@@ -207,7 +207,7 @@ export class IndexHeader {
   }
 
   private postingsAt(entry: number): number {
-    const cursor = new ByteCursor(this.bytes, this.what, this.entryAt[entry]!);
+    const cursor = new ByteReader(this.bytes, this.what, this.entryAt[entry]!);
     cursor.skip(cursor.uvarint());
     return cursor.uvarint();
   }
@@ -224,15 +224,15 @@ export class IndexHeader {
   }
 
   private compareValue(entry: number, target: Uint8Array): number {
-    const cursor = new ByteCursor(this.bytes, this.what, this.entryAt[entry]!);
+    const cursor = new ByteReader(this.bytes, this.what, this.entryAt[entry]!);
     const length = cursor.uvarint();
-    return compareBytesAt(this.bytes, cursor.at, length, target);
+    return compareBytesAt(this.bytes, cursor.position, length, target);
   }
 
-  private parseTable(cursor: ByteCursor): Uint32Array {
-    const count = cursor.u32();
+  private parseTable(cursor: ByteReader): Uint32Array {
+    const count = cursor.u32be();
     // An entry has at least five bytes: a count from outside may not choose how much memory is taken.
-    if (count > (cursor.end - cursor.at) / 4) cursor.fail(`${count} postings entries cannot fit`);
+    if (count > (cursor.end - cursor.position) / 4) cursor.fail(`${count} postings entries cannot fit`);
     const entryAt = new Uint32Array(count);
     const bytes = cursor.bytes;
     let nameAt = -1;
@@ -244,7 +244,7 @@ export class IndexHeader {
     for (let i = 0; i < count; i++) {
       if (cursor.uvarint() !== 2) cursor.fail('a postings entry does not have two keys');
       const length = cursor.uvarint();
-      const at = cursor.at;
+      const at = cursor.position;
       cursor.skip(length);
       if (nameAt < 0 || !sameBytes(bytes, nameAt, nameBytes, at, length)) {
         close(i);
@@ -252,7 +252,7 @@ export class IndexHeader {
         nameBytes = length;
         first = i;
       }
-      entryAt[i] = cursor.at;
+      entryAt[i] = cursor.position;
       cursor.skip(cursor.uvarint());
       cursor.uvarint();
     }
@@ -262,23 +262,23 @@ export class IndexHeader {
 }
 
 // A section without its length and checksum, after checking both.
-function section(bytes: Uint8Array, at: number, what: string): ByteCursor {
-  const cursor = new ByteCursor(bytes, what, at);
-  const length = cursor.u32();
+function section(bytes: Uint8Array, at: number, what: string): ByteReader {
+  const cursor = new ByteReader(bytes, what, at);
+  const length = cursor.u32be();
   cursor.need(length + 4);
-  const end = cursor.at + length;
-  if (crc32c(bytes.subarray(cursor.at, end)) !== uint32At(bytes, end))
+  const end = cursor.position + length;
+  if (crc32c(bytes.subarray(cursor.position, end)) !== uint32At(bytes, end))
     cursor.fail('the checksum of a section does not match');
   cursor.end = end;
   return cursor;
 }
 
-function parseSymbols(cursor: ByteCursor): Uint32Array {
-  const count = cursor.u32();
-  if (count > cursor.end - cursor.at) cursor.fail(`${count} symbols cannot fit`);
+function parseSymbols(cursor: ByteReader): Uint32Array {
+  const count = cursor.u32be();
+  if (count > cursor.end - cursor.position) cursor.fail(`${count} symbols cannot fit`);
   const at = new Uint32Array(count);
   for (let i = 0; i < count; i++) {
-    at[i] = cursor.at;
+    at[i] = cursor.position;
     cursor.skip(cursor.uvarint());
   }
   return at;
@@ -288,4 +288,10 @@ function sameBytes(bytes: Uint8Array, a: number, aLength: number, b: number, bLe
   if (aLength !== bLength) return false;
   for (let i = 0; i < aLength; i++) if (bytes[a + i] !== bytes[b + i]) return false;
   return true;
+}
+
+// Texts of other people's blocks may be malformed; that is no reason to refuse the block.
+function nameOf(cursor: ByteReader): string {
+  const length = cursor.uvarint();
+  return textOf(cursor.bytes, cursor.skip(length), length);
 }

@@ -1,10 +1,10 @@
 // Series entries of an index, decoded into columns: labels per series, chunk metas of all series end to end.
 
+import { ByteReader, uint32At } from '../../codec/bytes.ts';
 import { crc32c } from '../../codec/hash.ts';
 import { DomainError } from '../../model/errors.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { Pause } from '../../model/pause.ts';
-import { ByteCursor, uint32At } from '../index/encode.ts';
 import { SERIES_ALIGN } from '../index/index-writer.ts';
 import { type ByteSource, readRanges } from './byte-source.ts';
 import type { IndexHeader } from './index-header.ts';
@@ -54,12 +54,12 @@ export async function readSeriesTable(
   const offsets = Float64Array.from(refs, (ref) => ref * SERIES_ALIGN);
   const lengths = new Float64Array(refs.length).fill(guess);
   const reads = await readRanges(entries.index, { offsets, lengths }, { signal });
-  const cursors = reads.bytes.map((bytes) => new ByteCursor(bytes, `index of block ${entries.blockName}`));
+  const cursors = reads.bytes.map((bytes) => new ByteReader(bytes, `index of block ${entries.blockName}`));
   const target = new TableBuilder(refs, entries.header);
   for (let i = 0; i < refs.length; i++) {
     const read = reads.readOf[i]!;
     const cursor = cursors[read]!;
-    cursor.at = offsets[i]! - reads.starts[read]!;
+    cursor.position = offsets[i]! - reads.starts[read]!;
     if (!target.decode(cursor)) target.decode(await wholeEntry(entries, offsets[i]!, signal));
     if (i % PAUSE_EVERY === PAUSE_EVERY - 1) await pause();
   }
@@ -71,17 +71,17 @@ async function wholeEntry(
   entries: SeriesEntries,
   offset: number,
   signal: AbortSignal | undefined,
-): Promise<ByteCursor> {
+): Promise<ByteReader> {
   const { index, blockName } = entries;
   const what = `index of block ${blockName}`;
-  const start = new ByteCursor(await index.read(offset, Math.min(10, index.size - offset), signal), what);
-  const length = start.uvarint() + start.at + 4;
+  const start = new ByteReader(await index.read(offset, Math.min(10, index.size - offset), signal), what);
+  const length = start.uvarint() + start.position + 4;
   if (offset + length > index.size)
     throw new DomainError(
       'corrupt',
       `cannot read the series at offset ${offset} of ${what}: it ends too late`,
     );
-  return new ByteCursor(await index.read(offset, length, signal), what);
+  return new ByteReader(await index.read(offset, length, signal), what);
 }
 
 class TableBuilder {
@@ -104,9 +104,9 @@ class TableBuilder {
   }
 
   /** Decodes the next series at the cursor; false when the cursor's bytes end before the entry does. */
-  decode(cursor: ByteCursor): boolean {
+  decode(cursor: ByteReader): boolean {
     const length = cursor.uvarint();
-    const start = cursor.at;
+    const start = cursor.position;
     const end = start + length;
     if (end + 4 > cursor.end) return false;
     const { bytes } = cursor;
@@ -132,7 +132,7 @@ class TableBuilder {
     };
   }
 
-  private decodeChunks(cursor: ByteCursor, length: number): void {
+  private decodeChunks(cursor: ByteReader, length: number): void {
     const count = cursor.uvarint();
     if (count > length / 3) cursor.fail(`${count} chunks cannot fit`);
     if (this.chunks + count > this.minTimes.length) this.grow(this.chunks + count);
@@ -159,7 +159,7 @@ class TableBuilder {
     this.chunkRefs = grown(this.chunkRefs);
   }
 
-  private failChecksum(cursor: ByteCursor): never {
+  private failChecksum(cursor: ByteReader): never {
     const offset = this.refs[this.labels.length]! * SERIES_ALIGN;
     throw new DomainError(
       'corrupt',

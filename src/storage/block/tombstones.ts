@@ -1,10 +1,10 @@
 // The tombstones file of a block (tsdb/docs/format/tombstones.md; the writer of 3.14 is the authority): magic, version, then
 // per deleted interval series reference, first and last time, at the end a CRC32C of everything after the version byte.
 
+import { ByteReader, ByteWriter, uint32At } from '../../codec/bytes.ts';
 import { crc32c } from '../../codec/hash.ts';
 import { DomainError } from '../../model/errors.ts';
 import type { SampleColumns } from '../../model/samples.ts';
-import { ByteCursor, ByteSink, uint32At } from '../index/encode.ts';
 
 /** Name of the file in a block's folder. */
 export const TOMBSTONES_FILE = 'tombstones';
@@ -26,8 +26,8 @@ export const NO_TOMBSTONES: Tombstones = new Map();
 
 /** The bytes of a tombstones file; of an empty map the nine bytes Prometheus writes beside every new block. */
 export function encodeTombstones(tombstones: Tombstones): Uint8Array {
-  const out = new ByteSink(64);
-  out.u32(MAGIC);
+  const out = new ByteWriter(64);
+  out.u32be(MAGIC);
   out.u8(VERSION);
   for (const [ref, intervals] of tombstones) {
     for (const interval of intervals) {
@@ -36,22 +36,22 @@ export function encodeTombstones(tombstones: Tombstones): Uint8Array {
       out.varint(interval.maxTime);
     }
   }
-  out.u32(crc32c(out.view().subarray(HEADER_BYTES)));
-  return out.view();
+  out.u32be(crc32c(out.written().subarray(HEADER_BYTES)));
+  return out.written();
 }
 
 /** Reads a tombstones file; `corrupt` when it does not check. */
 export function decodeTombstones(bytes: Uint8Array, what = 'a tombstones file'): Tombstones {
-  const cursor = new ByteCursor(bytes, what);
+  const cursor = new ByteReader(bytes, what);
   if (bytes.length < HEADER_BYTES + 4) cursor.fail(`${bytes.length} bytes are too few`);
   cursor.end = bytes.length - 4;
-  if (cursor.u32() !== MAGIC) cursor.fail('the magic number is wrong');
+  if (cursor.u32be() !== MAGIC) cursor.fail('the magic number is wrong');
   const version = cursor.u8();
   if (version !== VERSION) cursor.fail(`version ${version} is not known`);
   if (crc32c(bytes.subarray(HEADER_BYTES, cursor.end)) !== uint32At(bytes, cursor.end))
     throw new DomainError('corrupt', `cannot read ${what}: its checksum does not match`);
   const out = new Map<number, DeletedInterval[]>();
-  while (cursor.at < cursor.end) {
+  while (cursor.position < cursor.end) {
     const ref = cursor.uvarint();
     const interval = { minTime: clampedVarint(cursor), maxTime: clampedVarint(cursor) };
     const list = out.get(ref);
@@ -84,7 +84,7 @@ export function dropDeleted(
 }
 
 // Prometheus marks "from the beginning" and "to the end" with int64's limits, which a double cannot hold exactly.
-function clampedVarint(cursor: ByteCursor): number {
+function clampedVarint(cursor: ByteReader): number {
   let value = 0n;
   for (let shift = 0n; ; shift += 7n) {
     const byte = cursor.u8();

@@ -6,13 +6,13 @@
 // ids of label pairs, and `finish` numbers the symbols and turns the spool into entries. Memory: symbols, distinct label
 // pairs, 4 bytes a posting; never series or chunk data.
 
+import { ByteReader, ByteWriter, putUint32 } from '../../codec/bytes.ts';
 import { crc32c } from '../../codec/hash.ts';
 import { DomainError, invariant } from '../../model/errors.ts';
 import { compareLabels, type Labels, labelsText } from '../../model/labels.ts';
 import type { Pause } from '../../model/pause.ts';
 import { sortTexts } from '../../model/sliced-sort.ts';
 import type { Disk } from '../../platform/disk.ts';
-import { ByteCursor, ByteSink, putUint32 } from './encode.ts';
 import { createFileSink, type FileSink } from './file-sink.ts';
 
 /** First four bytes of an index file. */
@@ -72,7 +72,7 @@ export class IndexWriter {
   private readonly spool: FileSink;
   private readonly pause: Pause;
   private readonly pairs: PairTable = { ids: new Map(), names: [], values: [], uses: [] };
-  private readonly record = new ByteSink(4096);
+  private readonly record = new ByteWriter(4096);
   private lastLabels: Labels = [];
   private lastPairs: number[] = [];
   private seriesCount = 0;
@@ -92,8 +92,8 @@ export class IndexWriter {
         `cannot add series ${labelsText(labels)} to an index: it must sort after ${labelsText(this.lastLabels)}`,
       );
     const record = this.record;
-    record.reset();
-    record.u32(0);
+    record.clear();
+    record.u32be(0);
     const pairs = this.pairsOf(labels);
     record.uvarint(pairs.length);
     for (const pair of pairs) record.uvarint(pair);
@@ -102,7 +102,7 @@ export class IndexWriter {
     this.lastLabels = labels;
     this.lastPairs = pairs;
     this.seriesCount++;
-    return this.spool.write(record.view());
+    return this.spool.write(record.written());
   }
 
   /** Writes the index file, durably; the temporary file is gone afterwards. */
@@ -153,10 +153,10 @@ export class IndexWriter {
   }
 
   private async writeSections(target: FileSink): Promise<IndexFacts> {
-    const head = new ByteSink(16);
-    head.u32(INDEX_MAGIC);
+    const head = new ByteWriter(16);
+    head.u32be(INDEX_MAGIC);
     head.u8(INDEX_VERSION);
-    await target.write(head.view());
+    await target.write(head.written());
 
     const symbolsAt = target.position;
     const numbers = await this.numberSymbols();
@@ -170,11 +170,11 @@ export class IndexWriter {
     const tableAt = target.position;
     await target.write(table);
 
-    const toc = new ByteSink(INDEX_TOC_BYTES);
+    const toc = new ByteWriter(INDEX_TOC_BYTES);
     // Prometheus notes where postings begin before it pads them to 4 bytes.
-    for (const at of [symbolsAt, seriesAt, seriesEnd, tableAt, seriesEnd, tableAt]) toc.u64(at);
-    toc.u32(crc32c(toc.view()));
-    await target.write(toc.view());
+    for (const at of [symbolsAt, seriesAt, seriesEnd, tableAt, seriesEnd, tableAt]) toc.u64be(at);
+    toc.u32be(crc32c(toc.written()));
+    await target.write(toc.written());
     return {
       bytes: target.position,
       seriesCount: this.seriesCount,
@@ -219,9 +219,9 @@ export class IndexWriter {
   }
 
   private async encodeSymbols(symbols: readonly string[]): Promise<Uint8Array> {
-    const section = new ByteSink(1 << 16);
-    section.u32(0);
-    section.u32(symbols.length);
+    const section = new ByteWriter(1 << 16);
+    section.u32be(0);
+    section.u32be(symbols.length);
     for (let i = 0; i < symbols.length; i++) {
       section.text(symbols[i]!);
       if (i % SYMBOLS_PER_PAUSE === 0) await this.pause();
@@ -234,16 +234,16 @@ export class IndexWriter {
     numbers: SymbolNumbers,
     postings: PostingsFill,
   ): Promise<number> {
-    const entry = new ByteSink(4096);
-    const framed = new ByteSink(4096);
+    const entry = new ByteWriter(4096);
+    const framed = new ByteWriter(4096);
     let bytesMax = 0;
     for await (const records of spoolRecords(this.spool)) {
-      while (records.at < records.end) {
-        const end = records.u32() + records.at;
+      while (records.position < records.end) {
+        const end = records.u32be() + records.position;
         await target.pad(SERIES_ALIGN);
         invariant(target.position <= INDEX_BYTES_MAX, `an index must stay below ${INDEX_BYTES_MAX} bytes`);
         const ref = target.position / SERIES_ALIGN;
-        entry.reset();
+        entry.clear();
         const pairCount = records.uvarint();
         entry.uvarint(pairCount);
         for (let i = 0; i < pairCount; i++) {
@@ -252,15 +252,15 @@ export class IndexWriter {
           entry.uvarint(numbers.ofValues[pair]!);
           postings.refs[postings.next[pair]!++] = ref;
         }
-        entry.raw(records.bytes.subarray(records.at, end));
-        records.at = end;
+        entry.raw(records.bytes.subarray(records.position, end));
+        records.position = end;
         postings.all[postings.count++] = ref;
-        framed.reset();
+        framed.clear();
         framed.uvarint(entry.length);
-        framed.raw(entry.view());
-        framed.u32(crc32c(entry.view()));
+        framed.raw(entry.written());
+        framed.u32be(crc32c(entry.written()));
         if (framed.length > bytesMax) bytesMax = framed.length;
-        await target.write(framed.view());
+        await target.write(framed.written());
         if (postings.count % PAUSE_EVERY === 0) await this.pause();
       }
     }
@@ -270,10 +270,10 @@ export class IndexWriter {
 
   private async writePostings(target: FileSink, postings: PostingsFill): Promise<Uint8Array> {
     const { names, values, uses } = this.pairs;
-    const table = new ByteSink(1 << 16);
-    table.u32(0);
-    table.u32(postings.order.length + 1);
-    const list = new ByteSink(1 << 16);
+    const table = new ByteWriter(1 << 16);
+    table.u32be(0);
+    table.u32be(postings.order.length + 1);
+    const list = new ByteWriter(1 << 16);
     addTableEntry(table, '', '', target.position);
     await target.write(encodePostings(postings.all, list));
     for (let i = 0; i < postings.order.length; i++) {
@@ -305,7 +305,7 @@ interface PostingsFill {
 }
 
 /** Appends a series' chunk metas as an index entry holds them: delta-coded times and references. */
-export function encodeChunkRefs(chunks: ChunkRefs, target: ByteSink): void {
+export function encodeChunkRefs(chunks: ChunkRefs, target: ByteWriter): void {
   const { count, minTimes, maxTimes, refs } = chunks;
   target.uvarint(count);
   for (let i = 0; i < count; i++) {
@@ -327,24 +327,24 @@ export function encodeChunkRefs(chunks: ChunkRefs, target: ByteSink): void {
 }
 
 // Fills in a section's leading length and appends its CRC32C, which covers what lies between the two.
-function closeSection(section: ByteSink): Uint8Array {
+function closeSection(section: ByteWriter): Uint8Array {
   const bytes = section.length - 4;
   invariant(bytes <= 0xffff_ffff, `a section must stay below 4 GiB, has ${bytes} bytes`);
   putUint32(section.bytes, 0, bytes);
-  section.u32(crc32c(section.view().subarray(4)));
-  return section.view();
+  section.u32be(crc32c(section.written().subarray(4)));
+  return section.written();
 }
 
-function encodePostings(refs: Uint32Array, list: ByteSink): Uint8Array {
-  list.reset();
+function encodePostings(refs: Uint32Array, list: ByteWriter): Uint8Array {
+  list.clear();
   list.reserve(refs.length * 4 + 12);
-  list.u32(refs.length * 4 + 4);
-  list.u32(refs.length);
+  list.u32be(refs.length * 4 + 4);
+  list.u32be(refs.length);
   let at = list.length;
   for (let i = 0; i < refs.length; i++) at = putUint32(list.bytes, at, refs[i]!);
   list.length = at;
-  list.u32(crc32c(list.view().subarray(4)));
-  return list.view();
+  list.u32be(crc32c(list.written().subarray(4)));
+  return list.written();
 }
 
 // `ids` in ascending order of keys[id] (each below `keyCount`), equal keys in the order they had. O(ids + keyCount).
@@ -357,7 +357,7 @@ function countingSort(ids: Uint32Array, keys: Uint32Array, keyCount: number): Ui
   return out;
 }
 
-function addTableEntry(table: ByteSink, name: string, value: string, at: number): void {
+function addTableEntry(table: ByteWriter, name: string, value: string, at: number): void {
   table.uvarint(2);
   table.text(name);
   table.text(value);
@@ -365,16 +365,16 @@ function addTableEntry(table: ByteSink, name: string, value: string, at: number)
 }
 
 // The spool's whole records, a piece at a time.
-async function* spoolRecords(spool: FileSink): AsyncGenerator<ByteCursor> {
+async function* spoolRecords(spool: FileSink): AsyncGenerator<ByteReader> {
   let at = 0;
   let want = SPOOL_READ_BYTES;
   while (at < spool.position) {
     const bytes = await spool.file.read(at, Math.min(want, spool.position - at));
-    const cursor = new ByteCursor(bytes, 'the index spool');
+    const cursor = new ByteReader(bytes, 'the index spool');
     let whole = 0;
     while (bytes.length - whole >= 4) {
-      cursor.at = whole;
-      const next = whole + 4 + cursor.u32();
+      cursor.position = whole;
+      const next = whole + 4 + cursor.u32be();
       if (next > bytes.length) break;
       whole = next;
     }
@@ -383,7 +383,7 @@ async function* spoolRecords(spool: FileSink): AsyncGenerator<ByteCursor> {
       invariant(bytes.length < spool.position - at || bytes.length === 0, 'the spool ends inside a record');
       continue;
     }
-    cursor.at = 0;
+    cursor.position = 0;
     cursor.end = whole;
     at += whole;
     yield cursor;

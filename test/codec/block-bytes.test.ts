@@ -2,9 +2,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DomainError } from '../../../src/model/errors.ts';
-import { compareText } from '../../../src/model/text.ts';
-import { ByteCursor, ByteSink, compareBytesAt, utf8Of } from '../../../src/storage/index/encode.ts';
+import { ByteReader, ByteWriter, compareBytesAt, utf8Of } from '../../src/codec/bytes.ts';
+import { DomainError } from '../../src/model/errors.ts';
+import { compareText } from '../../src/model/text.ts';
 
 const MAX = Number.MAX_SAFE_INTEGER;
 const natural = fc.oneof(
@@ -16,57 +16,57 @@ const signed = fc
   .oneof(fc.integer(), fc.constantFrom(0, -1, 1, -(2 ** 52), 2 ** 52 - 1), fc.maxSafeInteger())
   .map((value) => Math.trunc(value / 2));
 
-describe('encode', () => {
+describe('bytes of block files', () => {
   it('reads back what it wrote', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(natural, signed, fc.string({ unit: 'grapheme' }), fc.nat(0xffff_ffff))),
         (rows) => {
-          const sink = new ByteSink(1);
+          const sink = new ByteWriter(1);
           for (const [n, s, text, word] of rows) {
             sink.uvarint(n);
             sink.varint(s);
             sink.text(text);
-            sink.u32(word);
-            sink.u64(n);
+            sink.u32be(word);
+            sink.u64be(n);
           }
-          const cursor = new ByteCursor(sink.view(), 'test');
+          const cursor = new ByteReader(sink.written(), 'test');
           for (const [n, s, text, word] of rows)
             expect([
               cursor.uvarint(),
               cursor.varint() + 0,
               cursor.text(),
-              cursor.u32(),
-              cursor.u64(),
+              cursor.u32be(),
+              cursor.u64be(),
             ]).toEqual([n, s + 0, text, word, n]);
-          expect(cursor.at).toBe(sink.length);
+          expect(cursor.position).toBe(sink.length);
         },
       ),
     );
   });
 
   it('writes varints as Go does', () => {
-    const sink = new ByteSink();
+    const sink = new ByteWriter();
     sink.uvarint(300);
     sink.varint(-1);
     sink.varint(64);
-    expect([...sink.view()]).toEqual([0xac, 0x02, 0x01, 0x80, 0x01]);
+    expect([...sink.written()]).toEqual([0xac, 0x02, 0x01, 0x80, 0x01]);
   });
 
   it('says corrupt, with the place, when bytes are missing or numbers are too large', () => {
-    const over = (bytes: number[], read: (cursor: ByteCursor) => unknown): void => {
-      expect(() => read(new ByteCursor(Uint8Array.from(bytes), 'the thing'))).toThrow(DomainError);
-      expect(() => read(new ByteCursor(Uint8Array.from(bytes), 'the thing'))).toThrow(
+    const over = (bytes: number[], read: (cursor: ByteReader) => unknown): void => {
+      expect(() => read(new ByteReader(Uint8Array.from(bytes), 'the thing'))).toThrow(DomainError);
+      expect(() => read(new ByteReader(Uint8Array.from(bytes), 'the thing'))).toThrow(
         /cannot read the thing: .* at byte \d/,
       );
     };
     over([0x80], (cursor) => cursor.uvarint());
     over([], (cursor) => cursor.u8());
-    over([1, 2, 3], (cursor) => cursor.u32());
+    over([1, 2, 3], (cursor) => cursor.u32be());
     over([5, 65], (cursor) => cursor.text());
     over(new Array(12).fill(0xff), (cursor) => cursor.uvarint());
     over([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01], (cursor) => cursor.uvarint());
-    over([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], (cursor) => cursor.u64());
+    over([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], (cursor) => cursor.u64be());
   });
 
   it('compares encoded text as UTF-8 does', () => {
