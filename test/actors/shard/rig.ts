@@ -59,8 +59,13 @@ export interface ShardRig {
   readonly wal: DurableLog;
   /** Starts the shard in a process and tells it its rank, 0 when left out. Its disk may be one used before. */
   start(id: string, disk: MemoryDisk, rank?: number): Promise<ActorRef<ShardMessages>>;
-  /** As start, to be ended in bad ways. */
-  launch(id: string, disk: MemoryDisk, rank?: number): Promise<RigProcess>;
+  /** As start, to be ended in bad ways or with settings of its own. */
+  launch(
+    id: string,
+    disk: MemoryDisk,
+    rank?: number,
+    flags?: Readonly<Record<string, string>>,
+  ): Promise<RigProcess>;
   /** Keeps new messages of the log from every process until the returned function is called. */
   holdLog(): () => void;
   /** Writes one sample of each of two series at every time, durably; the value is the time in seconds. */
@@ -83,7 +88,6 @@ export interface ShardRig {
 /** One partition, its log and bucket, and processes that may hold it. */
 export async function openShardRig(): Promise<ShardRig> {
   const clock = createVirtualClock();
-  const config = readConfig({ environment: {}, flags: { 'receiver.epoch': '10s' } });
   const bus = createLocalBus({ clock });
   const log = silentLogger();
   const logs = await openLocalLogs({ disk: createMemoryDisk(), clock, log, bytesMax: 1 << 30 });
@@ -126,7 +130,8 @@ export async function openShardRig(): Promise<ShardRig> {
     if (value.type !== 'vector') throw new Error(`${query} gives a ${value.type}`);
     return { values: [...value.batch.values], warnings: annotations.map((note) => note.text) };
   };
-  const launch = async (id: string, disk: MemoryDisk, rank = 0): Promise<RigProcess> => {
+  const launch: ShardRig['launch'] = async (id, disk, rank = 0, flags = {}) => {
+    const config = readConfig({ environment: {}, flags: { 'receiver.epoch': '10s', ...flags } });
     const own = { bus: bus.share(), directory: directory.share(), clock: stoppableClock(clock) };
     let reports = 0;
     const counted: Bus = {

@@ -70,6 +70,22 @@ describe('a standby', () => {
     await rig.driven(two.stop());
   });
 
+  it('that cuts by other rules than the owner starts over from the bucket, and loses and doubles nothing', async () => {
+    const rig = await openShardRig();
+    const one = await rig.start('one', createMemoryDisk());
+    const window = { 'shard.out_of_order_window': '3h' };
+    const { shard: two } = await rig.launch('two', createMemoryDisk(), 1, window);
+    await write(rig, T0, T0 + 8 * HOUR);
+    await rig.clock.advance(400_000);
+    expect(two.lastError()).toMatch(
+      /^partition 0 was cut at message \d+ up to \d+ ms by other rules than here/,
+    );
+    for (const id of ['one', 'two'])
+      expect(await rig.askReplica(id, COUNT, T0 + 8 * HOUR)).toEqual({ values: [480, 480], warnings: [] });
+    await rig.driven(one.stop());
+    await rig.driven(two.stop());
+  });
+
   it('lets the one that is to lead have the lease first', async () => {
     const rig = await openShardRig();
     const two = await rig.start('two', createMemoryDisk(), 1);
