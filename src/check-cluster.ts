@@ -37,7 +37,9 @@ async function readFacts(url: string): Promise<StatusFacts> {
       throw new DomainError('unavailable', `it answers ${response.status} ${await response.text()}`);
     return (await response.json()) as StatusFacts;
   } catch (error) {
-    throw new DomainError('unavailable', `cannot ask ${address}: ${errorText(error)}`, { cause: error });
+    // fetch says only that it failed; why is its cause.
+    const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    throw new DomainError('unavailable', `cannot ask ${address}: ${errorText(reason)}`, { cause: error });
   }
 }
 

@@ -67,6 +67,13 @@ describe('skein', () => {
     expect(run.err).toContain('"timeot" is not a setting of query');
   });
 
+  it('names a cluster that does not answer, without a stack', () => {
+    const run = skein('check', 'cluster', '--url', 'http://127.0.0.1:1');
+    expect(run.status).toBe(1);
+    expect(run.err).toMatch(/^skein: cannot ask http:\/\/127.0.0.1:1\/-\/cluster: \S/);
+    expect(run.err).not.toContain('fetch failed');
+  });
+
   it('names a configuration file that is not there, without a stack', () => {
     const run = skein('check', 'config', '--config', path.join(folder, 'nowhere.yml'));
     expect(run.status).toBe(1);
