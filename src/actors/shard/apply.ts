@@ -7,22 +7,36 @@ import { errorText } from '../../model/errors.ts';
 import { epochLife, type ShardContext, type ShardState, tenantStore } from './state.ts';
 
 const DAMAGE_MAX = 100;
+/** A replay keeps the other work of its process, queries among it, waiting for no longer than this, ms. */
+const SLICE_MS = 20;
 
-/** Applies a batch; afterwards `state.applied` is its last sequence. */
-export function applyBatch(state: ShardState, batch: readonly LogMessage[], context: ShardContext): void {
+/**
+ * Applies messages of a batch from index `from` on for as long as others may be kept waiting; returns the index of the first that is left.
+ * Afterwards `state.applied` is the sequence before it.
+ */
+export function applySome(
+  state: ShardState,
+  batch: readonly LogMessage[],
+  from: number,
+  context: ShardContext,
+): number {
+  const until = context.clock.monotonic() + SLICE_MS;
   let samples = 0;
-  for (const message of batch) {
+  let next = from;
+  do {
+    const message = batch[next++]!;
     samples += applyMessage(state, message, context);
     state.applied = message.sequence;
     state.unsavedBytes += message.payload.length;
-  }
+  } while (next < batch.length && context.clock.monotonic() < until);
   if (state.applied > state.tail) state.tail = state.applied;
   state.freshness.applied(state.applied);
   for (const waiter of state.waiters) if (waiter.sequence <= state.applied) waiter.settle(true);
   const labels = { partition: String(state.partition) };
   state.metrics.samples.add(samples, labels);
-  state.metrics.frames.add(batch.length, labels);
+  state.metrics.frames.add(next - from, labels);
   state.metrics.applied.set(state.applied, labels);
+  return next;
 }
 
 function applyMessage(state: ShardState, message: LogMessage, context: ShardContext): number {

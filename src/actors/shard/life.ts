@@ -7,7 +7,7 @@ import { FrameLog } from '../../codec/frame-log.ts';
 import { asDomainError, DomainError, errorText } from '../../model/errors.ts';
 import { sleep } from '../../platform/clock.ts';
 import { guardedStore } from '../../storage/objects/guarded.ts';
-import { applyBatch } from './apply.ts';
+import { applySome } from './apply.ts';
 import { adopt, bucketView, firstLook, noteReview } from './bucket-view.ts';
 import { Freshness } from './freshness.ts';
 import { LogLedger } from './ledger.ts';
@@ -170,9 +170,12 @@ function stall(state: ShardState, failure: DomainError, context: ShardContext): 
 
 async function follow(state: ShardState, context: ShardContext, onApplied: () => void): Promise<void> {
   for await (const batch of state.log.read(state.applied + 1, context.stopping)) {
-    while (state.pause !== undefined) await state.pause;
-    applyBatch(state, batch, context);
-    onApplied();
+    for (let next = 0; next < batch.length; ) {
+      if (next > 0) await sleep(context.clock, 0);
+      while (state.pause !== undefined) await state.pause;
+      next = applySome(state, batch, next, context);
+      onApplied();
+    }
   }
 }
 
