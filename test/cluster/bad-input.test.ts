@@ -373,6 +373,13 @@ describe('bad writes', () => {
   });
 });
 
+/** A query over a range that keeps a process busy for a minute. */
+function minuteOfWork(): Record<string, string> {
+  const sums = Array.from({ length: 20 }, (_, i) => `sum(rate({__name__=~".+"}[5m] offset ${i}ms))`);
+  const from = NOW / 1000;
+  return { query: sums.join('+'), start: `${from}`, end: `${from + 1000}`, step: '0.1' };
+}
+
 describe('bad queries', () => {
   const start = String(NOW / 1000);
   const end = String(NOW / 1000 + 600);
@@ -407,6 +414,13 @@ describe('bad queries', () => {
       'a subquery of everything',
       'query_range',
       { query: 'max_over_time({__name__=~".+"}[1d:1ms])', start, end, step: '1', timeout: '4' },
+      422,
+      /would load too many samples/,
+    ],
+    [
+      'more work than their time allows',
+      'query_range',
+      { ...minuteOfWork(), timeout: '2' },
       503,
       /query timed out in query execution/,
     ],
@@ -537,11 +551,9 @@ describe('bad queries', () => {
 
 describe('a client that goes away', () => {
   it('ends its query everywhere', async () => {
-    const sums = Array.from({ length: 20 }, (_, i) => `sum(rate({__name__=~".+"}[5m] offset ${i}ms))`);
-    const from = NOW / 1000;
-    const params = { query: sums.join('+'), start: `${from}`, end: `${from + 1000}`, step: '0.1' };
     const client = new AbortController();
-    const request = { path: `/api/v1/query_range?${new URLSearchParams(params)}`, signal: client.signal };
+    const path = `/api/v1/query_range?${new URLSearchParams(minuteOfWork())}`;
+    const request = { path, signal: client.signal };
     const answer = rawRequest(skein.url, request);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     const busy = await skein.cpuShare(1000);

@@ -3,6 +3,7 @@
 // turned away with 503.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { link } from '../bus/nats/helpers.ts';
 import { describeWithServers } from '../helpers/servers.ts';
 import { Load } from './load.ts';
 import { readBack } from './questions.ts';
@@ -32,6 +33,7 @@ await describeWithServers(['nats-server', 'minio'], 'a cluster', () => {
     await until(30_000, async () => Math.min(...load.acked) > 5);
     await load.stop();
     await recovered(load, cluster.queriers[0]!, RECOVERY_MS_MAX);
+    await settled();
   });
 
   afterAll(async () => {
@@ -76,6 +78,20 @@ await describeWithServers(['nats-server', 'minio'], 'a cluster', () => {
     expect(heard.right).toBeGreaterThan(10);
     expect(Math.max(heard.slowestMs.ordinary, heard.slowestMs.strong)).toBeLessThan(ANSWER_MS_MAX);
   };
+
+  it('shows every actor of every process to the tools of NATS', async () => {
+    const { connection, close } = await link(cluster.nats[0]!.url);
+    const shown = new Map<string, number>();
+    for await (const { name, metadata } of await connection.services.client().stats())
+      if (metadata?.['process'] !== undefined) shown.set(name, (shown.get(name) ?? 0) + 1);
+    await close();
+    expect(Object.fromEntries(shown)).toEqual({
+      'skein-placer': 7,
+      'skein-querier': 2,
+      'skein-receiver': 2,
+      'skein-shard': PARTITIONS * REPLICAS,
+    });
+  });
 
   it('moves partitions to a fourth shard and back: no write and no query notices', async () => {
     let times = { settleMs: 0, stopMs: 0 };
