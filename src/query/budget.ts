@@ -108,7 +108,7 @@ export class QueryBudget {
     if (this.seriesSeen > this.limits.seriesMax)
       throw new DomainError(
         'execution',
-        `query touches more than ${this.limits.seriesMax} series (limit query.series-max)`,
+        `query touches more than ${this.limits.seriesMax} series (limit query.series_max)`,
       );
   }
 
@@ -120,7 +120,7 @@ export class QueryBudget {
     if (this.bytesNow > this.limits.memoryBytesMax)
       throw new DomainError(
         'execution',
-        `query needs more than ${this.limits.memoryBytesMax} bytes of memory (limit query.memory-bytes-max)`,
+        `query needs more than ${this.limits.memoryBytesMax} bytes of memory (limit query.memory_bytes_max)`,
       );
   }
 

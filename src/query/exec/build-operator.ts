@@ -117,6 +117,8 @@ function streamNode(
 async function scalarNode(node: PlanNode, grid: StepRange, context: ExecContext): Promise<Float64Array> {
   const steps = stepCount(grid);
   context.budget.checkSamples(steps);
+  // Few and small, but on grids of millions of steps; given back when the query is over.
+  context.budget.holdBytes(steps * 8);
   switch (node.kind) {
     case 'number':
       return new Float64Array(steps).fill(node.value);

@@ -14,7 +14,7 @@ import {
   scalarOf,
 } from './elementwise.ts';
 import { mapSamples } from './plain-operators.ts';
-import { concatBatches, dropNames } from './step-batch.ts';
+import { CELL_BYTES, concatBatches, dropNames } from './step-batch.ts';
 
 /** Functions that have nothing to say of floats: of native histograms, and of an expression's start times. */
 const NOTHING_OF_FLOATS: ReadonlySet<string> = new Set([
@@ -54,7 +54,9 @@ export async function* streamCall(
   };
   const args = await otherArguments(node, grid, context);
   if (input === undefined) {
+    context.budget.holdBytes(steps * CELL_BYTES);
     yield await applyVectorFunction(node.func, args, grid, notes);
+    context.budget.releaseBytes(steps * CELL_BYTES);
     return;
   }
   const withVector = (batch: StepBatch): FunctionArgument[] =>

@@ -45,7 +45,7 @@ export function checkGrid(grid: StepRange, budget: QueryBudget): void {
   if (steps * CELL_BYTES <= budget.limits.memoryBytesMax) return;
   throw new DomainError(
     'execution',
-    `query needs ${steps} steps, more than ${budget.limits.memoryBytesMax} bytes of memory hold (limit query.memory-bytes-max)`,
+    `query needs ${steps} steps, more than ${budget.limits.memoryBytesMax} bytes of memory hold (limit query.memory_bytes_max)`,
   );
 }
 

@@ -132,5 +132,6 @@ export async function* streamInvariant(
     }
     const rest = rows.take();
     if (rest !== undefined) yield rest;
+    rows.close();
   }
 }

@@ -50,6 +50,7 @@ export async function* streamRangeFunction(
   else if (input.kind === 'range-select') yield* overSource(input, row, grid, context);
   else yield* overSubquery(input, row, grid, context);
   context.budget.releaseBytes(row.columnBytes);
+  rows.close();
 }
 
 /** The state of one range function: reused columns and windows, and the rows they fill. */

@@ -17,6 +17,8 @@ export class Rows {
   offset = 0;
   #labels: Labels[] = [];
   #capacity = 0;
+  /** Bytes accounted for: of the chunk being filled, or of the one taken last, which its consumer may still look at. */
+  #held = 0;
   readonly #budget: QueryBudget;
   readonly #reuse: boolean;
 
@@ -35,7 +37,9 @@ export class Rows {
     this.#budget.checkSamples(this.steps);
     this.#capacity = Math.max(1, Math.min(expected, Math.floor(CHUNK_CELLS / this.steps)));
     const cells = this.#capacity * this.steps;
+    this.close();
     this.#budget.holdBytes(cells * CELL_BYTES);
+    this.#held = cells * CELL_BYTES;
     this.offset = 0;
     // Kernels write the presence of every cell, so that old cells need no clearing.
     if (this.#reuse && this.values.length >= cells) return;
@@ -57,10 +61,15 @@ export class Rows {
     return this.#labels.length === this.#capacity;
   }
 
+  /** Gives the memory of the chunk taken last back: its consumer is done with it. */
+  close(): void {
+    this.#budget.releaseBytes(this.#held);
+    this.#held = 0;
+  }
+
   /** The rows so far as a batch, or undefined when there are none; the chunk starts anew. */
   take(): StepBatch | undefined {
     const labels = this.#labels;
-    this.#budget.releaseBytes(this.#capacity * this.steps * CELL_BYTES);
     this.#capacity = 0;
     this.#labels = [];
     if (labels.length === 0) return undefined;

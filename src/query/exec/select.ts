@@ -65,6 +65,7 @@ export async function* streamSelect(
       if (pause !== undefined) await pause;
     }
   }
+  rows.close();
 }
 
 /** The state of one selector: reused columns and the rows they fill; `next` is the next series of the batch. */

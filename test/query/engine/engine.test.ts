@@ -140,7 +140,7 @@ describe('engine', () => {
   it('holds queries to their limits', async () => {
     const query = { query: 'requests_total', timeMs: 5 * MINUTE };
     await expect(engineOf(DATA, { ...LIMITS, seriesMax: 2 }).instant(query)).rejects.toThrow(
-      'query.series-max',
+      'query.series_max',
     );
     await expect(engineOf(DATA, { ...LIMITS, samplesMax: 2 }).instant(query)).rejects.toThrow(
       'too many samples',
