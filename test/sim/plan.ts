@@ -87,7 +87,7 @@ export function drawPlan(seed: number): Plan {
     readEveryMs: one([1500, 3000, 5000]),
     leaseTtlMs: one([3000, 5000, 10_000, 15_000]),
     epochMs: one([1000, 5000, 20_000]),
-    snapshotMs: one([2000, 10_000, 60_000]),
+    snapshotMs: one([5000, 20_000, 120_000]),
     windowMs: one([1_800_000, 3_600_000, 7_200_000]),
     skewMs: sometimes(2, 20_000),
     lose: sometimes(3, one([5, 20, 100])),

@@ -222,6 +222,8 @@ async function report(state: ShardState, context: ShardContext): Promise<void> {
   const announced = JSON.stringify(facts);
   if (announced === told.announced || now - told.announcedAt < ANNOUNCE_MS) return;
   told.announcedAt = now;
+  // Whether one that fails has arrived is not known: whatever comes next is told again.
+  told.announced = '';
   await state.announcement?.update(encodeEnvelope(facts));
   told.announced = announced;
 }

@@ -171,9 +171,18 @@ function resized(bytes: Uint8Array, length: number): Uint8Array {
   return out;
 }
 
+// Nobody else has the memory behind a file; there is more of it than the file is long, for what is written next.
+function grown(bytes: Uint8Array, length: number): Uint8Array {
+  if (bytes.byteOffset === 0 && bytes.buffer.byteLength >= length)
+    return new Uint8Array(bytes.buffer, 0, length);
+  const out = new Uint8Array(Math.max(length, 2 * bytes.length));
+  out.set(bytes);
+  return out.subarray(0, length);
+}
+
 function put(stored: Stored, bytes: Uint8Array, offset: number): void {
   if (stored.cached.length < offset + bytes.length)
-    stored.cached = resized(stored.cached, offset + bytes.length);
+    stored.cached = grown(stored.cached, offset + bytes.length);
   stored.cached.set(bytes, offset);
   for (let page = Math.floor(offset / pageBytes); page * pageBytes < offset + bytes.length; page++)
     stored.dirty.add(page);
