@@ -176,7 +176,9 @@ describe('the query edge', () => {
   it('refuses queries while results wait for slow readers, and leaves readers that take too long', async () => {
     const flags = { 'query.answers_bytes_max': '1MiB', 'limits.http_write_timeout': '1s' };
     for (const encoding of ['identity', 'gzip']) {
-      const get = await open(async () => matrix(1000, 2000), flags);
+      const ask: Ask = async (_kind, asked) =>
+        (asked as QueryRequest).query === '1' ? matrix(1, 1) : matrix(1000, 2000);
+      const get = await open(ask, flags);
       const slow = await unread(RANGE, encoding);
       await expect.poll(async () => (await get('/query?query=1')).status).toBe(503);
       const refused = await get('/query?query=1');
@@ -188,7 +190,7 @@ describe('the query edge', () => {
       await new Promise((resolve) => setTimeout(resolve, 1200));
       slow.resume();
       await ended;
-      expect((await get(RANGE)).status).toBe(200);
+      expect((await get('/query?query=1')).status).toBe(200);
       server?.closeAllConnections();
       server?.close();
     }
