@@ -34,6 +34,7 @@ export interface Config {
     readonly standbys: number;
     readonly external_labels: Readonly<Record<string, string>>;
     readonly replica_labels: readonly string[];
+    readonly clock_slack: number;
   };
   readonly embedded: {
     readonly partitions: number;
@@ -180,6 +181,10 @@ export const SETTINGS: {
       [],
       'Labels that tell replicas of one HA pair apart; left out of the partition hash.',
       'a list of label names',
+    ),
+    clock_slack: duration(
+      '1m',
+      'How far the clocks of processes may be apart: what an epoch defines stays in the log that much longer than its frames may come.',
     ),
   },
   embedded: {

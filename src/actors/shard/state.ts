@@ -90,12 +90,12 @@ export interface ShardState {
   stalled: DomainError | undefined;
 }
 
-// Clocks of receivers may be off by this much before a frame arrives for an epoch thought over.
-const CLOCK_SLACK_MS = 60_000;
-
-/** Milliseconds after an epoch's begin during which frames of it may still come: twice its length, for a stalled receiver. */
+/**
+ * Milliseconds after an epoch's begin during which frames of it may still come: twice its length, for a stalled receiver, and what its
+ * clock may be off.
+ */
 export function epochLife(config: Config): number {
-  return 2 * config.receiver.epoch + CLOCK_SLACK_MS;
+  return 2 * config.receiver.epoch + config.cluster.clock_slack;
 }
 
 /** The folder of a shard on the process's disk. */
