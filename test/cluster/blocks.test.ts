@@ -4,8 +4,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { rawRequest } from '../helpers/raw-http.ts';
 import { describeWithServers } from '../helpers/servers.ts';
-import { type Cluster, gauges, report, sleep, startCluster, timed, until } from './rig.ts';
-import { bodyV1, series, V1, writeHeaders } from './write-cases.ts';
+import { type Cluster, gauges, report, sleep, startCluster, timed, until, writeSeries } from './rig.ts';
 
 const HOUR = 3_600_000;
 const STEP = 30_000;
@@ -54,22 +53,7 @@ await describeWithServers(['nats-server', 'minio'], 'a day of history in a clust
       for (let time = from; time < Math.min(end, from + HOUR / 6); time += STEP)
         times.push([time, time - start]);
       written += times.length * SERIES;
-      const rows = Array.from({ length: SERIES }, (_, i) =>
-        series(
-          [
-            ['__name__', 'old'],
-            ['i', String(i)],
-          ],
-          times,
-        ),
-      );
-      const { status } = await rawRequest(cluster.receivers[0]!.url, {
-        method: 'POST',
-        path: '/api/v1/write',
-        headers: writeHeaders(V1),
-        body: bodyV1(...rows),
-      });
-      expect(status).toBe(204);
+      await writeSeries(cluster.receivers[0]!, 'old', SERIES, times);
       await sleep(50);
     }
     const cutMs = await until(60_000, async () => (await total('skein_shard_blocks_cut_total')) >= 20);

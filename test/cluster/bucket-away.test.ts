@@ -3,8 +3,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { rawRequest } from '../helpers/raw-http.ts';
 import { describeWithServers } from '../helpers/servers.ts';
-import { type Cluster, gauges, startCluster, timed, until } from './rig.ts';
-import { bodyV1, series, V1, writeHeaders } from './write-cases.ts';
+import { type Cluster, gauges, startCluster, timed, until, writeSeries } from './rig.ts';
 
 const SERIES = 50;
 const HOURS = 8;
@@ -37,22 +36,7 @@ await describeWithServers(['nats-server', 'minio'], 'a cluster without its bucke
     // From old to new, half an hour at a time.
     for (let at = endMs - HOURS * HOUR_MS + STEP_MS; at <= endMs; at += HOUR_MS / 2) {
       const samples = Array.from({ length: 30 }, (_, i): [number, number] => [at + i * STEP_MS, i]);
-      const rows = Array.from({ length: SERIES }, (_, i) =>
-        series(
-          [
-            ['__name__', 'away'],
-            ['i', String(i)],
-          ],
-          samples,
-        ),
-      );
-      const { status } = await rawRequest(cluster.receivers[0]!.url, {
-        method: 'POST',
-        path: '/api/v1/write',
-        headers: writeHeaders(V1),
-        body: bodyV1(...rows),
-      });
-      expect(status).toBe(204);
+      await writeSeries(cluster.receivers[0]!, 'away', SERIES, samples);
     }
     // Every replica has the blocks of the first hours.
     const blocks = async (): Promise<number> => {

@@ -9,6 +9,7 @@ import {
   startNatsCluster,
 } from '../helpers/servers.ts';
 import { type SkeinServer, startSkein } from '../helpers/skein-server.ts';
+import { bodyV1, series, V1, writeHeaders } from './write-cases.ts';
 
 /** How many of each there are at first. */
 export interface ClusterSize {
@@ -102,6 +103,26 @@ export async function until(
 /** Waits. */
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Writes the same samples for series 0 to `count` - 1 of a metric; fails when they are not taken. */
+export async function writeSeries(
+  receiver: SkeinServer,
+  name: string,
+  count: number,
+  samples: readonly (readonly [timestamp: number, value: number])[],
+): Promise<void> {
+  const labels = (i: number): [string, string][] => [
+    ['__name__', name],
+    ['i', String(i)],
+  ];
+  const { status, body } = await rawRequest(receiver.url, {
+    method: 'POST',
+    path: '/api/v1/write',
+    headers: writeHeaders(V1),
+    body: bodyV1(...Array.from({ length: count }, (_, i) => series(labels(i), samples))),
+  });
+  if (status !== 204) throw new Error(`the write was answered with ${status}: ${body}`);
 }
 
 interface Answer {

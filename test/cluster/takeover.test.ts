@@ -7,8 +7,7 @@ import { checkCluster } from '../../src/check-cluster.ts';
 import { rawRequest } from '../helpers/raw-http.ts';
 import { describeWithServers } from '../helpers/servers.ts';
 import type { SkeinServer } from '../helpers/skein-server.ts';
-import { type Cluster, report, scalarOf, sleep, startCluster, until } from './rig.ts';
-import { bodyV1, series, V1, writeHeaders } from './write-cases.ts';
+import { type Cluster, report, scalarOf, sleep, startCluster, until, writeSeries } from './rig.ts';
 
 const SERIES = 200;
 const SAMPLES = 60;
@@ -56,22 +55,7 @@ await describeWithServers(['nats-server', 'minio'], 'a cluster with standbys', (
     cluster = await startCluster({ nats: 1, receivers: 1, shards: 3, queriers: 1 });
     const samples = Array.from({ length: SAMPLES }, (_, i): [number, number] => [endMs - i * STEP_MS, i]);
     samples.reverse();
-    const rows = Array.from({ length: SERIES }, (_, i) =>
-      series(
-        [
-          ['__name__', 'takeover'],
-          ['i', String(i)],
-        ],
-        samples,
-      ),
-    );
-    const { status } = await rawRequest(cluster.receivers[0]!.url, {
-      method: 'POST',
-      path: '/api/v1/write',
-      headers: writeHeaders(V1),
-      body: bodyV1(...rows),
-    });
-    expect(status).toBe(204);
+    await writeSeries(cluster.receivers[0]!, 'takeover', SERIES, samples);
     await until(60_000, healthy);
   });
 
