@@ -93,6 +93,23 @@ describe('the query edge', () => {
     expect((await aborted.promise) - began).toBeLessThan(1000);
   });
 
+  it('asks for strong consistency when X-Read-Consistency says so, and refuses what it does not know', async () => {
+    const heard: (boolean | undefined)[] = [];
+    const get = await open(async (_kind, { strong }) => {
+      heard.push(strong);
+      return { rows: [], warnings: [], partial: false };
+    });
+    for (const consistency of ['strong', 'bounded'])
+      expect((await get('/labels', { headers: { 'x-read-consistency': consistency } })).status).toBe(200);
+    expect((await get('/labels')).status).toBe(200);
+    expect(heard).toEqual([true, undefined, undefined]);
+    const refused = await get('/labels', { headers: { 'x-read-consistency': 'linearizable' } });
+    expect([refused.status, json(refused)]).toMatchObject([
+      400,
+      { error: 'X-Read-Consistency is "linearizable": allowed are strong and bounded' },
+    ]);
+  });
+
   it.each<[ErrorCode, number, string]>([
     ['bad_data', 400, 'bad_data'],
     ['execution', 422, 'execution'],
