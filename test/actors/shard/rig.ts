@@ -13,8 +13,9 @@ import type { DurableLog } from '../../../src/bus/durable-log.ts';
 import { createLocalBus } from '../../../src/bus/local/local-bus.ts';
 import { openLocalDirectory } from '../../../src/bus/local/local-directory.ts';
 import { openLocalLogs } from '../../../src/bus/local/local-log.ts';
-import { callMany } from '../../../src/bus/rpc.ts';
-import { shardSubject } from '../../../src/bus/subjects.ts';
+import { callMany, type ReplyOf } from '../../../src/bus/rpc.ts';
+import { replicaSubject, shardSubject } from '../../../src/bus/subjects.ts';
+import { decodeEnvelope } from '../../../src/codec/envelope.ts';
 import { createHasher } from '../../../src/codec/hash.ts';
 import { encodeWriteRequest } from '../../../src/codec/proto/remote-write.ts';
 import { DomainError } from '../../../src/model/errors.ts';
@@ -79,6 +80,8 @@ export interface ShardRig {
     timeMs: number,
     strong?: boolean,
   ): Promise<{ values: number[]; warnings: string[] }>;
+  /** Label names of the last day before `timeMs` as one replica lists them, and what it says it lacks. */
+  listNames(id: string, timeMs: number): Promise<{ texts: string[]; lacks: string[] }>;
   /** Whether anybody answers for the partition. */
   answers(): Promise<boolean>;
   /** Lets virtual time pass until `work` is done. */
@@ -209,6 +212,21 @@ export async function openShardRig(): Promise<ShardRig> {
         requestMany: (subject, payload, options) => bus.requestMany(own(subject), payload, options),
       };
       return instant(engine(over, true, strong), query, timeMs);
+    },
+    async listNames(id, timeMs) {
+      const heard = { texts: [] as string[], lacks: [] as string[] };
+      const range = { start: timeMs - 86_400_000, end: timeMs };
+      const subject = replicaSubject('skein', 0, id, 'series');
+      const query = { tenant: TENANT, what: 'names', name: '', matcherSets: [], limit: 0, ...range } as const;
+      const work = async (): Promise<void> => {
+        for await (const frame of callMany(bus, 'shard.series', subject, query)) {
+          const reply = decodeEnvelope<ReplyOf<'shard.series'>>(frame);
+          if ('texts' in reply) heard.texts.push(...reply.texts);
+          if ('lacks' in reply) heard.lacks.push(...reply.lacks);
+        }
+      };
+      await driven(clock, work());
+      return heard;
     },
     async answers() {
       const frames = callMany(bus, 'shard.metadata', shardSubject('skein', 0, 'metadata'), {

@@ -186,11 +186,16 @@ describe('a shard without its bucket', () => {
       'partial response: partition 0 lacks 2025-12-31T00:00:00.000Z to 2025-12-31T03:59:59.999Z: the bucket is away and its blocks cannot be read',
     ]);
     await expect(rig.ask(COUNT, T0 + 6 * HOUR)).rejects.toThrow(/^partial response: partition 0 lacks/);
+    expect(await rig.listNames('one', T0 + 6 * HOUR)).toEqual({
+      texts: ['__name__', 'i'],
+      lacks: old.warnings,
+    });
     const recent = await rig.askReplica('one', 'count_over_time(m[1h])', T0 + 6 * HOUR - STEP);
     expect(recent).toEqual({ values: [60, 60], warnings: [] });
     rig.bucket.away = false;
     await rig.clock.advance(10_000);
     expect(await rig.ask(COUNT, T0 + 6 * HOUR)).toEqual([360, 360]);
+    expect((await rig.listNames('one', T0 + 6 * HOUR)).lacks).toEqual([]);
     await rig.driven(again.stop());
   });
 
