@@ -70,7 +70,7 @@ export function drawPlan(seed: number): Plan {
   const random = seededRandom(seed);
   const one = <T>(values: readonly T[]): T => values[random.integer(values.length)]!;
   const sometimes = (ratio: number, value: number): number => (random.integer(ratio) === 0 ? value : 0);
-  const durationMs = one([90_000, 120_000, 160_000]);
+  const durationMs = one([75_000, 100_000, 140_000]);
   const processes = one([1, 2, 2, 3, 3, 4]);
   const partitions = one([1, 1, 2, 2, 4]);
   const plan = {
