@@ -1,0 +1,68 @@
+// What range functions say besides their result: counters that do not look like one, start times that overlap, quantiles beyond 0..1.
+
+import { type Labels, labelValue, METRIC_NAME } from '../../model/labels.ts';
+import type { WindowJob } from '../kernels/window.ts';
+import { goQuote } from '../parse/go-text.ts';
+import type { RangeFunctionNode } from '../plan/nodes.ts';
+import { inform, warn, warnQuantile } from './aggregation.ts';
+import type { ExecContext } from './context.ts';
+
+/** The notes of one range function. */
+export class RangeNotes {
+  readonly #context: ExecContext;
+  readonly #where: string;
+  readonly #ofCounters: boolean;
+  #quantilesToCheck: boolean;
+  #lastName = '';
+
+  constructor({ func, where }: RangeFunctionNode, context: ExecContext) {
+    this.#context = context;
+    this.#where = where;
+    this.#ofCounters = func === 'rate' || func === 'increase';
+    this.#quantilesToCheck = func === 'quantile_over_time';
+  }
+
+  /** A series whose windows were computed, whether or not anything came of it. */
+  computed(job: WindowJob, labels: Labels): void {
+    if (!job.overlapSeen) return;
+    job.overlapSeen = false;
+    const name = goQuote(labelValue(labels, METRIC_NAME));
+    const text = `sample has start time that overlaps with previous sample timestamp for metric ${name}`;
+    warn(this.#context.annotations, text, this.#where);
+  }
+
+  /** A series that has a result; `quantiles` is the function's first argument. */
+  kept(labels: Labels, quantiles: Float64Array): void {
+    if (this.#ofCounters) this.#counter(labels);
+    if (this.#quantilesToCheck) this.#quantiles(quantiles);
+  }
+
+  #counter(labels: Labels): void {
+    const name = labelValue(labels, METRIC_NAME);
+    if (name === '') return;
+    if (this.#context.typeLabels === true) {
+      this.#counterType(labels, name);
+      return;
+    }
+    if (name === this.#lastName) return;
+    this.#lastName = name;
+    if (/(_total|_sum|_count|_bucket)$/.test(name)) return;
+    const text = `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${goQuote(name)}`;
+    inform(this.#context.annotations, text, this.#where);
+  }
+
+  #counterType(labels: Labels, name: string): void {
+    const type = labelValue(labels, '__type__');
+    if (type === 'counter' || type === 'histogram') return;
+    const text =
+      'metric might not be a counter, __type__ label is not set to "counter" or "histogram", ' +
+      `got ${goQuote(type)}: ${goQuote(name)}`;
+    inform(this.#context.annotations, text, this.#where);
+  }
+
+  #quantiles(quantiles: Float64Array): void {
+    this.#quantilesToCheck = false;
+    for (const quantile of quantiles)
+      if (!(quantile >= 0 && quantile <= 1)) warnQuantile(this.#context.annotations, quantile, this.#where);
+  }
+}

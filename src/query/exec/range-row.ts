@@ -1,0 +1,210 @@
+// One series of a range function: its samples become columns once, the windows of all steps are found in one pass, then a kernel
+// computes the row; in slices of its steps where that takes long.
+
+import { DomainError } from '../../model/errors.ts';
+import type { Labels } from '../../model/labels.ts';
+import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
+import { anchoredCountKernel, type Extension, extendedRateKernel } from '../kernels/extended.ts';
+import { keepsMetricName, RANGE_KERNELS } from '../kernels/range-kernels.ts';
+import { START_TIME_KERNELS } from '../kernels/start-times.ts';
+import {
+  dropStale,
+  findWindows,
+  type RangeKernel,
+  sliceEnd,
+  sliceOf,
+  type WindowJob,
+} from '../kernels/window.ts';
+import { namesUnique } from '../plan/names.ts';
+import type { RangeFunctionNode, RangeSelectNode, SubqueryNode } from '../plan/nodes.ts';
+import { type StepBatch, type StepRange, stepCount } from '../source.ts';
+import type { ExecContext } from './context.ts';
+import { dropMetadataLabels } from './name-note.ts';
+import { RangeNotes } from './range-notes.ts';
+import type { Rows } from './rows.ts';
+import { COLUMNS_START } from './select.ts';
+import { DistinctLabels } from './step-batch.ts';
+
+/** Series between two looks at the deadline. */
+const SERIES_BETWEEN_CHECKS = 64;
+/** Samples that the windows of a series may hold together before they are computed in slices: some milliseconds' work. */
+const SLICE_SAMPLES = 1 << 20;
+const NO_ARGUMENT = new Float64Array(0);
+
+/** The state of one range function: reused columns and windows, and the rows they fill. */
+export interface RowState {
+  readonly node: RangeFunctionNode;
+  readonly kernel: RangeKernel;
+  /** Takes its place where samples have start times, when those are looked at. */
+  readonly startKernel: RangeKernel | undefined;
+  readonly first: Float64Array;
+  readonly second: Float64Array;
+  readonly columns: SampleColumns;
+  readonly job: WindowJob;
+  readonly rows: Rows;
+  readonly keepNames: boolean;
+  readonly distinct: DistinctLabels | undefined;
+  readonly context: ExecContext;
+  readonly notes: RangeNotes;
+  seen: number;
+  /** Memory of `columns` as accounted for. */
+  columnBytes: number;
+  /** Labels of the series in `columns` when its windows are found but are too much to compute at a stretch. */
+  heavy: Labels | undefined;
+}
+
+/** What a range function is made from. */
+export interface OpenRow {
+  readonly node: RangeFunctionNode;
+  readonly input: RangeSelectNode | SubqueryNode;
+  readonly rows: Rows;
+}
+
+/** Opens the state; evaluates the scalar arguments. `execution` error for a function that is not known. */
+export async function openRow(
+  { node, input, rows }: OpenRow,
+  grid: StepRange,
+  context: ExecContext,
+): Promise<RowState> {
+  const extension = input.kind === 'range-select' ? input.extension : undefined;
+  const kernel = kernelOf(node.func, extension);
+  const startKernel = extension === undefined ? START_TIME_KERNELS.get(node.func) : undefined;
+  if (kernel === undefined)
+    throw new DomainError('execution', `cannot evaluate function ${node.func}: not supported`);
+  const args: Float64Array[] = [];
+  for (const arg of node.args) args.push(await context.scalar(arg, grid));
+  const steps = stepCount(grid);
+  const columns = sampleColumns(COLUMNS_START);
+  const job: WindowJob = {
+    timestamps: columns.timestamps,
+    values: columns.values,
+    from: new Int32Array(steps),
+    to: new Int32Array(steps),
+    steps,
+    end: (input.at ?? grid.start) - input.offsetMs,
+    step: input.at === undefined ? grid.step : 0,
+    range: input.rangeMs,
+    evalStart: grid.start,
+    evalStep: grid.step,
+    output: rows.values,
+    present: rows.present,
+    offset: 0,
+    starts: undefined,
+    overlapSeen: false,
+    before: extension === undefined ? 0 : context.lookbackMs,
+    after: extension === 'smoothed' ? context.lookbackMs : 0,
+  };
+  const keepNames = keepsMetricName(node.func);
+  const [first = NO_ARGUMENT, second = NO_ARGUMENT] = args;
+  return {
+    node,
+    kernel,
+    startKernel: context.startTimes === true ? startKernel : undefined,
+    first,
+    second,
+    columns,
+    job,
+    rows,
+    keepNames,
+    distinct: keepNames || namesUnique(node.input) ? undefined : new DistinctLabels(),
+    context,
+    notes: new RangeNotes(node, context),
+    seen: 0,
+    columnBytes: 0,
+    heavy: undefined,
+  };
+}
+
+function kernelOf(func: string, extension: Extension | undefined): RangeKernel | undefined {
+  if (extension === undefined) return RANGE_KERNELS.get(func);
+  if (func === 'resets' || func === 'changes') return anchoredCountKernel(func);
+  return extendedRateKernel(func, extension);
+}
+
+/**
+ * Computes the row of the series in `columns`; returns a batch when the chunk is full. A series that is too much to compute at a
+ * stretch is left as state.heavy for evaluateHeavy().
+ */
+export function evaluate(state: RowState, labels: Labels): StepBatch | undefined {
+  const { columns, job } = state;
+  if (++state.seen % SERIES_BETWEEN_CHECKS === 0) state.context.budget.check();
+  if (columns.timestamps.length * 16 > state.columnBytes) accountColumns(state);
+  if (columns.count > SLICE_SAMPLES) {
+    state.heavy = labels;
+    return undefined;
+  }
+  const count = openWindows(state);
+  if (count === 0) return undefined;
+  findWindows(job, count);
+  if (count * job.steps > SLICE_SAMPLES && sliceEnd(job, 0, SLICE_SAMPLES) < job.steps) {
+    state.heavy = labels;
+    return undefined;
+  }
+  runKernel(state, job, state);
+  return keepRow(state, labels);
+}
+
+// Points the job at the series in the columns, without staleness markers, and at its row; returns the samples left.
+function openWindows({ columns, job, rows, startKernel }: RowState): number {
+  job.timestamps = columns.timestamps;
+  job.values = columns.values;
+  job.starts = startKernel === undefined ? undefined : columns.starts;
+  job.output = rows.values;
+  job.present = rows.present;
+  job.offset = rows.offset;
+  return dropStale(columns);
+}
+
+function accountColumns(state: RowState): void {
+  const { budget } = state.context;
+  const { timestamps, count } = state.columns;
+  budget.checkSamples(count);
+  budget.holdBytes(timestamps.length * 16 - state.columnBytes);
+  state.columnBytes = timestamps.length * 16;
+}
+
+/** Computes the row of a series that was left in slices of its steps, with pauses; returns a batch when the chunk is full. */
+export async function evaluateHeavy(state: RowState): Promise<StepBatch | undefined> {
+  const { heavy: labels, job, first, second } = state;
+  if (labels === undefined) return undefined;
+  state.heavy = undefined;
+  await state.context.budget.pause();
+  const count = openWindows(state);
+  if (count === 0) return undefined;
+  await state.context.budget.pause();
+  findWindows(job, count);
+  for (let start = 0, end = 0; start < job.steps; start = end) {
+    await state.context.budget.pause();
+    end = sliceEnd(job, start, SLICE_SAMPLES);
+    const slice = sliceOf(job, start, end);
+    runKernel(state, slice, { first: first.subarray(start, end), second: second.subarray(start, end) });
+    job.overlapSeen ||= slice.overlapSeen;
+  }
+  return keepRow(state, labels);
+}
+
+function runKernel(
+  { kernel, startKernel }: RowState,
+  job: WindowJob,
+  { first, second }: { first: Float64Array; second: Float64Array },
+): void {
+  if (job.starts === undefined || startKernel === undefined) kernel(job, first, second);
+  else startKernel(job, first, second);
+}
+
+// The row in the chunk belongs to the series with these labels, when it has a step at all.
+function keepRow(state: RowState, labels: Labels): StepBatch | undefined {
+  const { rows } = state;
+  state.notes.computed(state.job, labels);
+  if (!rows.hasSteps()) return undefined;
+  state.notes.kept(labels, state.first);
+  const kept = state.keepNames ? labels : dropMetadataLabels(labels);
+  state.distinct?.add(kept);
+  return rows.keep(kept) ? rows.take() : undefined;
+}
+
+/** Gives the state's memory back. */
+export function closeRow({ columnBytes, rows, context }: RowState): void {
+  context.budget.releaseBytes(columnBytes);
+  rows.close();
+}
