@@ -24,13 +24,15 @@ const SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300];
 /** Makes them (once per process). */
 export function shardMetrics(metrics: Metrics): ShardMetrics {
   return {
-    samples: metrics.counter('skein_shard_samples_appended_total', 'Samples taken into heads.', [
-      'partition',
-    ]),
+    samples: metrics.counter(
+      'skein_shard_samples_appended_total',
+      'Samples taken into heads; every replica counts them.',
+      ['partition'],
+    ),
     refused: metrics.counter(
       'skein_shard_samples_refused_total',
-      'Samples refused after they had been acknowledged, by reason.',
-      ['tenant', 'reason'],
+      'Samples refused after they had been acknowledged, by reason; every replica counts them.',
+      ['partition', 'tenant', 'reason'],
     ),
     frames: metrics.counter('skein_shard_frames_total', 'Frames of the log applied.', ['partition']),
     damage: metrics.counter(

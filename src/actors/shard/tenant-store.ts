@@ -225,12 +225,14 @@ export class TenantStore {
 
   // Undefined refs are damage and reported as such; the rest of `unknown` is series refused by the limit.
   #countRefused(outcome: AppendOutcome, undefinedRefs: number): void {
-    const { tenant } = this;
-    if (outcome.tooOld > 0) this.#refused.add(outcome.tooOld, { tenant, reason: 'too_old' });
-    if (outcome.conflicts > 0)
-      this.#refused.add(outcome.conflicts, { tenant, reason: 'duplicate_timestamp' });
-    const limited = outcome.unknown - undefinedRefs;
-    if (limited > 0) this.#refused.add(limited, { tenant, reason: 'series_limit' });
+    const counts = {
+      too_old: outcome.tooOld,
+      duplicate_timestamp: outcome.conflicts,
+      series_limit: outcome.unknown - undefinedRefs,
+    };
+    for (const [reason, count] of Object.entries(counts))
+      if (count > 0)
+        this.#refused.add(count, { partition: String(this.partition), tenant: this.tenant, reason });
   }
 }
 
