@@ -20,6 +20,8 @@ export class SimHost implements EventOwner {
   isConnected = true;
   /** Whether the bucket can be reached from here. */
   hasBucket = true;
+  /** What belongs to the present life only: nothing reaches a process that is started later. */
+  present: EventOwner = this;
   readonly #loop: SimLoop;
   readonly #atEnd = new Set<() => void>();
   readonly #onLink = new Set<(isUp: boolean) => void>();
@@ -37,6 +39,7 @@ export class SimHost implements EventOwner {
     this.isUp = true;
     this.held = undefined;
     this.isConnected = this.isReachable;
+    this.present = presentLife(this);
   }
 
   /** The process is gone at once: whatever it was doing never ends, what it had not synced may be lost. */
@@ -99,4 +102,18 @@ export class SimHost implements EventOwner {
     this.isConnected = isUp;
     for (const run of [...this.#onLink]) run(isUp);
   }
+}
+
+function presentLife(host: SimHost): EventOwner {
+  const { name, life } = host;
+  return {
+    name,
+    life,
+    get isUp() {
+      return host.isUp && host.life === life;
+    },
+    get held() {
+      return host.held;
+    },
+  };
 }

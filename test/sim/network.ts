@@ -64,6 +64,7 @@ export class SimNetwork {
    */
   call<T>(host: SimHost, options: CallOptions, effect: () => T | Promise<T>): Promise<T> {
     const { label, timeoutMs, link, workMs = 0, isSilent } = options;
+    const caller = host.present;
     return new Promise<T>((resolve, reject) => {
       const away = (reason: string): DomainError =>
         new DomainError('unavailable', `cannot ${label}: ${reason}`);
@@ -83,12 +84,12 @@ export class SimNetwork {
         timeoutMs,
         `gives up: ${label}`,
         () => finish(() => reject(away(`no answer within ${timeoutMs} ms`))),
-        host,
+        caller,
       );
       if (!this.arrives(host, link)) return;
       const answer = (settle: () => void): void => {
         if (this.arrives(host, link))
-          this.loop.after(this.transit(), `answer: ${label}`, () => finish(settle), host);
+          this.loop.after(this.transit(), `answer: ${label}`, () => finish(settle), caller);
       };
       this.loop.after(this.transit() + workMs, label, () => {
         if (isSilent?.()) return;

@@ -21,6 +21,7 @@ import { checkPayload, localPayloadBytesMax, onlyReply } from '../../src/bus/loc
 import { createSubjectMap, type SubjectMap } from '../../src/bus/local/subject-map.ts';
 import { asDomainError, DomainError } from '../../src/model/errors.ts';
 import type { SimHost } from './host.ts';
+import type { EventOwner } from './loop.ts';
 import type { SimNetwork } from './network.ts';
 
 // Six pulses without a word, a probe, and nobody.
@@ -29,6 +30,7 @@ const CANCEL_MS = 200;
 
 interface Subscription {
   readonly host: SimHost;
+  readonly owner: EventOwner;
   readonly group: string | undefined;
   readonly handler: (payload: Payload, subject: string) => void;
   isActive: boolean;
@@ -42,6 +44,7 @@ type Run = (
 
 interface Endpoint {
   readonly host: SimHost;
+  readonly owner: EventOwner;
   readonly run: Run;
   readonly underWay: Set<Promise<void>>;
   isActive: boolean;
@@ -116,7 +119,7 @@ class SimBus implements Bus {
         loop.note(`an event could not be handled: ${asDomainError(error).message}`);
       }
     };
-    loop.after(arrival - loop.now, `event ${subject}`, run, target.host);
+    loop.after(arrival - loop.now, `event ${subject}`, run, target.owner);
   }
 
   subscribe(
@@ -125,7 +128,13 @@ class SimBus implements Bus {
     options?: { group?: string },
   ): Unsubscribe {
     this.#checkOpen();
-    const subscription: Subscription = { host: this.#host, group: options?.group, handler, isActive: true };
+    const subscription: Subscription = {
+      host: this.#host,
+      owner: this.#host.present,
+      group: options?.group,
+      handler,
+      isActive: true,
+    };
     const remove = this.#server.subscriptions.add(subject, subscription);
     const end = (): void => {
       subscription.isActive = false;
@@ -166,7 +175,13 @@ class SimBus implements Bus {
     const endpoints: Endpoint[] = [];
     const removals: (() => void)[] = [];
     const add = (subject: string, run: Run): void => {
-      const endpoint: Endpoint = { host: this.#host, run, underWay: new Set(), isActive: true };
+      const endpoint: Endpoint = {
+        host: this.#host,
+        owner: this.#host.present,
+        run,
+        underWay: new Set(),
+        isActive: true,
+      };
       endpoints.push(endpoint);
       removals.push(this.#server.endpoints.add(subject, endpoint));
     };
@@ -220,6 +235,7 @@ function openExchange(
   { subject, payload, options, onOver }: Asked,
 ): { exchange: Exchange; fail: (error: DomainError) => void } {
   const { loop } = network;
+  const requester = host.present;
   const undo: (() => void)[] = [];
   let isOver = false;
   let responder: Responder | undefined;
@@ -235,7 +251,8 @@ function openExchange(
     onOver() {
       isOver = true;
       for (const run of undo) run();
-      responder?.later(CANCEL_MS, `${subject} is canceled`, () => responder?.cancel());
+      if (responder?.isAnswering())
+        responder.later(CANCEL_MS, `${subject} is canceled`, () => responder?.cancel());
       onOver();
     },
   });
@@ -246,7 +263,7 @@ function openExchange(
       SILENCE_MS,
       `${subject} fell silent`,
       () => fail('unavailable', 'its responder broke off'),
-      host,
+      requester,
     );
   const exchange: Exchange = {
     next: queue.next,
@@ -270,7 +287,7 @@ function openExchange(
       deadlineMs,
       `deadline of ${subject}`,
       () => fail('timeout', `no complete answer within ${deadlineMs} ms`),
-      host,
+      requester,
     ),
   );
   if (!network.arrives(host, 'nats')) {
@@ -282,7 +299,7 @@ function openExchange(
       network.transit(),
       `nobody serves ${subject}`,
       () => fail('unavailable', 'nobody serves it'),
-      host,
+      requester,
     );
   const endpoints = server.endpoints.match(subject).filter((endpoint) => endpoint.isActive);
   const endpoint = endpoints[endpoints.length < 2 ? 0 : network.random.integer(endpoints.length)];
@@ -299,13 +316,13 @@ function openExchange(
       else
         responder = answer(
           network,
-          host,
+          { host, requester },
           endpoint,
           { subject, payload, deadlineMs },
           { ...queue, brokenOff },
         );
     };
-    loop.after(network.transit(), `request ${subject}`, arrive, endpoint.host);
+    loop.after(network.transit(), `request ${subject}`, arrive, endpoint.owner);
   }
   return { exchange, fail: queue.fail };
 }
@@ -313,6 +330,7 @@ function openExchange(
 interface Responder {
   readonly gate: CreditGate;
   readonly isWaiting: () => boolean;
+  readonly isAnswering: () => boolean;
   readonly cancel: () => void;
   readonly later: (delayMs: number, label: string, run: () => void) => void;
 }
@@ -326,15 +344,15 @@ interface Answering {
 // The responder's side of a request; runs in its process.
 function answer(
   network: SimNetwork,
-  requester: SimHost,
-  { host, run, underWay }: Endpoint,
+  from: { readonly host: SimHost; readonly requester: EventOwner },
+  { host, owner, run, underWay }: Endpoint,
   { subject, payload, deadlineMs }: { subject: string; payload: Payload; deadlineMs: number },
   to: Answering,
 ): Responder {
   const { loop } = network;
   const gate = createCreditGate(streamWindowBytes);
   const aborter = new AbortController();
-  const requesterLife = requester.life;
+  const { requester } = from;
   let waiting = 0;
   let isAnswering = true;
   let isBroken = false;
@@ -347,8 +365,8 @@ function answer(
   };
   // Everything of one answer arrives in order, or the answer breaks off.
   const tell = (label: string, deliver: () => void): void => {
-    if (isBroken || requester.life !== requesterLife) return;
-    if (!network.arrives(host, 'nats') || !requester.isReachable) {
+    if (isBroken || !requester.isUp) return;
+    if (!network.arrives(host, 'nats') || !from.host.isReachable) {
       isBroken = true;
       loop.after(0, `${subject} lost a message`, to.brokenOff, requester);
       return;
@@ -366,9 +384,9 @@ function answer(
     }
     tell(`frame of ${subject} (${frame.length})`, () => to.push(frame));
   };
-  const cancelDeadline = loop.after(deadlineMs, `deadline of ${subject} at its responder`, cancel, host);
-  const offEnd = requester.atEnd(
-    () => void loop.after(CANCEL_MS, `requester of ${subject} is gone`, cancel, host),
+  const cancelDeadline = loop.after(deadlineMs, `deadline of ${subject} at its responder`, cancel, owner);
+  const offEnd = from.host.atEnd(
+    () => void loop.after(CANCEL_MS, `requester of ${subject} is gone`, cancel, owner),
   );
   const work = Promise.resolve()
     .then(() => run(payload, send, { signal: aborter.signal, deadlineMs }))
@@ -387,7 +405,8 @@ function answer(
   return {
     gate,
     isWaiting: () => waiting > 0,
+    isAnswering: () => isAnswering,
     cancel,
-    later: (delayMs, label, deliver) => void loop.after(delayMs, label, deliver, host),
+    later: (delayMs, label, deliver) => void loop.after(delayMs, label, deliver, owner),
   };
 }

@@ -89,6 +89,7 @@ class SimDirectory implements Directory {
   async watch(prefix: string, onChange: (entries: readonly DirectoryEntry[]) => void): Promise<() => void> {
     const { loop } = this.#network;
     const { state } = this.#server;
+    const watcher = this.#host.present;
     let isOver = false;
     let lastArrival = 0;
     const send = (entries: readonly DirectoryEntry[]): void => {
@@ -104,7 +105,7 @@ class SimDirectory implements Directory {
         () => {
           if (!isOver) onChange(entries);
         },
-        this.#host,
+        watcher,
       );
     };
     const entries = await this.#call(`watch ${prefix}`, () => state.list(prefix));

@@ -10,6 +10,7 @@ import { DomainError } from '../../src/model/errors.ts';
 import { sleep } from '../../src/platform/clock.ts';
 import { silentLogger } from '../../src/platform/log.ts';
 import type { SimHost } from './host.ts';
+import type { EventOwner } from './loop.ts';
 import type { SimNetwork } from './network.ts';
 
 const PAYLOAD_BYTES_MAX = 1024 * 1024;
@@ -24,6 +25,7 @@ const encoder = new TextEncoder();
 
 interface Feed {
   readonly host: SimHost;
+  readonly reader: EventOwner;
   next: number;
   /** Messages on their way arrive in order. */
   lastArrival: number;
@@ -143,7 +145,7 @@ export class LogServer {
         'not_found',
         `cannot read log ${log.partition} from ${feed.next}: messages ${feed.next} to ${log.first - 1} are not kept any more`,
       );
-      network.loop.after(network.transit(), 'log feed ends', () => feed.onEnd(gone), feed.host);
+      network.loop.after(network.transit(), 'log feed ends', () => feed.onEnd(gone), feed.reader);
       return;
     }
     for (let last = log.first + log.payloads.length - 1; feed.next <= last; ) {
@@ -156,14 +158,14 @@ export class LogServer {
       }
       feed.lastArrival = Math.max(feed.lastArrival, network.loop.now + network.transit());
       const label = `log ${log.partition} feeds ${batch[0]!.sequence}+${batch.length}`;
-      network.loop.after(feed.lastArrival - network.loop.now, label, () => feed.onBatch(batch), feed.host);
+      network.loop.after(feed.lastArrival - network.loop.now, label, () => feed.onBatch(batch), feed.reader);
       // Redelivery: the reader hears of the same messages once more.
       if (network.draw(network.rates.duplicate))
         network.loop.after(
           feed.lastArrival - network.loop.now,
           `${label} again`,
           () => feed.onBatch(batch),
-          feed.host,
+          feed.reader,
         );
     }
   }
@@ -171,7 +173,7 @@ export class LogServer {
   #break(log: StoredLog, feed: Feed): void {
     log.feeds.delete(feed);
     const lost = new DomainError('unavailable', `the consumer of log ${log.partition} is gone`);
-    this.#network.loop.after(LOST_NOTICE_MS, 'log feed breaks', () => feed.onEnd(lost), feed.host);
+    this.#network.loop.after(LOST_NOTICE_MS, 'log feed breaks', () => feed.onEnd(lost), feed.reader);
   }
 }
 
@@ -259,6 +261,7 @@ async function retried<T>(
 function appendLink(server: LogServer, network: SimNetwork, host: SimHost, partition: number): NatsLink {
   const mailboxes = new Map<string, { handler: MailboxHandler; off: () => void }>();
   let count = 0;
+  const writer = host.present;
   const link: Pick<NatsLink, 'connected' | 'openMailbox' | 'send'> = {
     connected: () => host.isConnected,
     openMailbox(handler) {
@@ -289,7 +292,7 @@ function appendLink(server: LogServer, network: SimNetwork, host: SimHost, parti
           network.transit(),
           `log ${partition} acknowledges`,
           () => mailboxes.get(reply)?.handler.onMessage(message),
-          host,
+          writer,
         );
       });
     },
@@ -315,6 +318,7 @@ async function* readLog(
     let wake = (): void => {};
     const feed: Feed = {
       host,
+      reader: host.present,
       next,
       lastArrival: 0,
       onBatch(batch) {
