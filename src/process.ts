@@ -3,32 +3,22 @@
 
 import path from 'node:path';
 import type { World } from './actors/actor.ts';
-import { canary } from './actors/canary/canary.ts';
-import type { CanaryMessages } from './actors/canary/messages.ts';
 import { type HttpApp, openHttpApp } from './actors/http-app.ts';
 import { processRoutes } from './actors/http-process.ts';
-import { placer } from './actors/placer/placer.ts';
-import type { PlacerMessages } from './actors/placer/state.ts';
 import { querierRoutes } from './actors/querier/http.ts';
-import type { QuerierMessages } from './actors/querier/messages.ts';
-import { querier } from './actors/querier/querier.ts';
 import { receiverHandler } from './actors/receiver/http.ts';
-import type { ReceiverMessages } from './actors/receiver/messages.ts';
-import { receiver } from './actors/receiver/receiver.ts';
-import { type ActorRef, launchActor, startActor } from './actors/runtime.ts';
-import type { ShardMessages } from './actors/shard/messages.ts';
-import { shard } from './actors/shard/shard.ts';
+import type { ActorRef } from './actors/runtime.ts';
 import { readStatus, scrapeTargets } from './actors/status.ts';
 import { DomainError, errorText } from './model/errors.ts';
 import { realClock } from './platform/clock.ts';
-import { type Config, DEFAULT_ROLES, type Role } from './platform/config.ts';
+import type { Config } from './platform/config.ts';
 import { realHttpClient } from './platform/http-client.ts';
 import { lockFolder } from './platform/lock.ts';
 import { type LogLevel, realLogger } from './platform/log.ts';
 import type { Metrics } from './platform/metrics.ts';
 import { rehearse } from './rehearsal.ts';
-import { blockCaches } from './storage/block/block-reader.ts';
-import { isEmbedded, type OpenWorld, openWorld } from './world.ts';
+import { type Roles, rolesOf, standbysOf, startRoles, stopRoles } from './roles.ts';
+import { isEmbedded, openWorld } from './world.ts';
 
 /** What a process is started with. */
 export interface ProcessOptions {
@@ -49,14 +39,6 @@ export interface RunningProcess {
   stop(): Promise<void>;
 }
 
-interface Roles {
-  readonly placer?: ActorRef<PlacerMessages>;
-  readonly receiver?: ActorRef<ReceiverMessages>;
-  readonly querier?: ActorRef<QuerierMessages>;
-  readonly canary?: ActorRef<CanaryMessages>;
-  readonly shards: Map<number, ActorRef<ShardMessages>>;
-}
-
 /** Starts a process; `config` errors say what to do about them. */
 export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
   const { config } = options;
@@ -71,7 +53,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     const address = reachableAddress(config, http.server.address, options.hostname);
     const open = await openWorld(config, options.version, address, log);
     undo.push(open.close);
-    const roles = await startRoles(config, open, clock.now());
+    const roles = await startRoles(config, open.world, realHttpClient(clock), clock.now());
     undo.push(() => stopRoles(roles, config));
     mountRoutes(http, open.world, roles, options, clock.now());
     // What is old can be asked for while the log is replayed; ready is who has it all.
@@ -95,63 +77,6 @@ function reachableAddress(config: Config, listening: string, host: string): stri
   if (config.process.advertise !== '') return config.process.advertise;
   const port = listening.slice(listening.lastIndexOf(':') + 1);
   return /^(0\.0\.0\.0|\[::\]):/.test(listening) ? `${host}:${port}` : listening;
-}
-
-function rolesOf(config: Config): ReadonlySet<Role> {
-  const named = config.process.roles as readonly Role[];
-  return new Set([...(named.length === 0 ? DEFAULT_ROLES : named), ...(config.canary.enabled ? CANARY : [])]);
-}
-
-const CANARY: readonly Role[] = ['canary'];
-
-async function startRoles(config: Config, open: OpenWorld, startedMs: number): Promise<Roles> {
-  const { world } = open;
-  const wanted = rolesOf(config);
-  const shards = new Map<number, ActorRef<ShardMessages>>();
-  const cacheBytes = config.shard.cache_bytes_max;
-  const caches = blockCaches({
-    pageBytesMax: cacheBytes / 2,
-    postingsBytesMax: cacheBytes / 8,
-    tableBytesMax: cacheBytes / 4,
-    headerBytesMax: cacheBytes / 8,
-  });
-  const placerActor = await startActor(
-    placer,
-    {
-      startShard: (partition) => {
-        const launched = launchActor(shard, { config, partition, caches }, world, `shard-${partition}`);
-        shards.set(partition, launched.actor);
-        return launched;
-      },
-      onStopped: (partition) => shards.delete(partition),
-      leaseTtlMs: config.nats.lease_ttl,
-      owners: 1 + expected(config).standbys,
-      roles: [...wanted],
-      startedMs,
-    },
-    world,
-  );
-  const receiverActor = wanted.has('receiver') ? await startActor(receiver, config, world) : undefined;
-  const querierActor = wanted.has('querier') ? await startActor(querier, config, world) : undefined;
-  if (wanted.has('shard') && isEmbedded(config)) await placerActor.ask('place', undefined);
-  const canaryConfig = { settings: config.canary, http: realHttpClient(world.clock), roles: wanted };
-  const canaryActor = wanted.has('canary') ? await startActor(canary, canaryConfig, world) : undefined;
-  return {
-    placer: placerActor,
-    ...(receiverActor ? { receiver: receiverActor } : {}),
-    ...(querierActor ? { querier: querierActor } : {}),
-    ...(canaryActor ? { canary: canaryActor } : {}),
-    shards,
-  };
-}
-
-// Writes end first, then partitions are handed over, then reads end: nobody sees a gap.
-async function stopRoles(roles: Roles, config: Config): Promise<void> {
-  await roles.canary?.stop();
-  await roles.receiver?.stop();
-  await roles.placer?.ask('drain', { timeoutMs: config.process.drain_timeout });
-  await roles.querier?.stop();
-  await roles.placer?.stop();
 }
 
 // In the background; gives the way to end it.
@@ -226,7 +151,7 @@ function mountRoutes(
 function expected(config: Config): { standbys: number; logBytesMax: number } {
   const embedded = isEmbedded(config);
   return {
-    standbys: embedded ? 0 : config.cluster.standbys,
+    standbys: standbysOf(config),
     logBytesMax: embedded ? config.embedded.log_bytes_max : config.nats.log_bytes_max,
   };
 }

@@ -167,6 +167,8 @@ function configOf(plan: Plan): Config {
       'shard.snapshot_interval': `${plan.snapshotMs}ms`,
       'shard.out_of_order_window': `${plan.windowMs}ms`,
       'process.drain_timeout': '20s',
+      'process.roles': 'receiver,shard,querier',
+      'shard.cache_bytes_max': '4MiB',
       'query.timeout': '30s',
     },
   });

@@ -1,22 +1,18 @@
-// A Skein process of the simulation: the real actors over simulated ports, composed as process.ts composes them.
+// A Skein process of the simulation: the real actors over simulated ports, started as in a real process (roles.ts).
 
 import type { World } from '../../src/actors/actor.ts';
-import { placer } from '../../src/actors/placer/placer.ts';
-import type { PlacerMessages } from '../../src/actors/placer/state.ts';
 import type { QuerierMessages } from '../../src/actors/querier/messages.ts';
-import { querier } from '../../src/actors/querier/querier.ts';
 import type { ReceiverMessages } from '../../src/actors/receiver/messages.ts';
-import { receiver } from '../../src/actors/receiver/receiver.ts';
-import { type ActorRef, launchActor, startActor } from '../../src/actors/runtime.ts';
+import type { ActorRef } from '../../src/actors/runtime.ts';
 import type { ShardMessages } from '../../src/actors/shard/messages.ts';
-import { shard } from '../../src/actors/shard/shard.ts';
 import { joinCluster } from '../../src/cluster-record.ts';
-import { errorText } from '../../src/model/errors.ts';
+import { DomainError, errorText, invariant } from '../../src/model/errors.ts';
 import type { Config } from '../../src/platform/config.ts';
+import type { HttpClient } from '../../src/platform/http-client.ts';
 import type { Logger } from '../../src/platform/log.ts';
 import type { Metrics } from '../../src/platform/metrics.ts';
 import { seededRandom } from '../../src/platform/random.ts';
-import { blockCaches } from '../../src/storage/block/block-reader.ts';
+import { startRoles, stopRoles } from '../../src/roles.ts';
 import type { SimHost } from './host.ts';
 import type { SimLoop } from './loop.ts';
 import type { SimNetwork } from './network.ts';
@@ -42,7 +38,6 @@ export type PortsFilter = (world: World, host: SimHost) => World;
 export interface SimNode {
   readonly host: SimHost;
   readonly world: World;
-  readonly placer: ActorRef<PlacerMessages>;
   readonly receiver: ActorRef<ReceiverMessages>;
   readonly querier: ActorRef<QuerierMessages>;
   readonly shards: Map<number, ActorRef<ShardMessages>>;
@@ -58,44 +53,16 @@ export async function startNode(
   filter: PortsFilter,
 ): Promise<SimNode> {
   const world = filter(await openWorld(services, host, config), host);
-  const shards = new Map<number, ActorRef<ShardMessages>>();
-  const cacheBytes = 1 << 20;
-  const caches = blockCaches({
-    pageBytesMax: cacheBytes,
-    postingsBytesMax: cacheBytes,
-    tableBytesMax: cacheBytes,
-    headerBytesMax: cacheBytes,
-  });
-  const placerActor = await startActor(
-    placer,
-    {
-      startShard: (partition) => {
-        const launched = launchActor(shard, { config, partition, caches }, world, `shard-${partition}`);
-        shards.set(partition, launched.actor);
-        return launched;
-      },
-      onStopped: (partition) => shards.delete(partition),
-      leaseTtlMs: config.nats.lease_ttl,
-      owners: 1 + config.cluster.standbys,
-      roles: ['receiver', 'shard', 'querier'],
-      startedMs: host.clock.now(),
-    },
-    world,
-  );
-  const receiverActor = await startActor(receiver, config, world);
-  const querierActor = await startActor(querier, config, world);
+  const roles = await startRoles(config, world, NO_HTTP, host.clock.now());
+  invariant(roles.placer && roles.receiver && roles.querier, 'a simulated process has every role');
   return {
     host,
     world,
-    placer: placerActor,
-    receiver: receiverActor,
-    querier: querierActor,
-    shards,
+    receiver: roles.receiver,
+    querier: roles.querier,
+    shards: roles.shards,
     async stop() {
-      await receiverActor.stop();
-      await placerActor.ask('drain', { timeoutMs: config.process.drain_timeout });
-      await querierActor.stop();
-      await placerActor.stop();
+      await stopRoles(roles, config);
       await world.bus.close();
       await world.directory.close();
       await world.logs.close();
@@ -149,4 +116,10 @@ const NO_METRICS: Metrics = {
   histogram: () => ({ observe() {} }),
   expose: async () => ({ contentType: '', text: '' }),
   describe: () => [],
+};
+
+const NO_HTTP: HttpClient = {
+  send: async () => {
+    throw new DomainError('unavailable', 'the simulation has no HTTP');
+  },
 };
