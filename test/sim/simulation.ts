@@ -1,7 +1,10 @@
 // One run: a cluster under load and faults for as long as the plan says, then peace, in which everything must become healthy, and a last
 // look at everything that was acknowledged.
 
+import { querier } from '../../src/actors/querier/querier.ts';
+import { receiver } from '../../src/actors/receiver/receiver.ts';
 import type { ReplicaFacts } from '../../src/actors/shard/messages.ts';
+import { shard } from '../../src/actors/shard/shard.ts';
 import { decodeEnvelope } from '../../src/codec/envelope.ts';
 import type { Labels } from '../../src/model/labels.ts';
 import { alignDown } from '../../src/model/time-range.ts';
@@ -95,6 +98,7 @@ class Run {
     const world = this.#world();
     for (const machine of machines) this.#cluster.boot(machine);
     const endFaults = scheduleFaults(this.#cluster);
+    this.#watchQueues();
     await this.#until(3000);
     const writers = Array.from({ length: plan.writers }, (_, i) => new Writer(world, i, fork(random)));
     const reader = new Reader(world, fork(random));
@@ -129,6 +133,21 @@ class Run {
       },
       blame: (judge, text) => this.blame(judge, text),
     };
+  }
+
+  // No mailbox holds more than it may.
+  #watchQueues(): void {
+    this.#loop.after(LOOK_MS, 'queues are looked at', () => {
+      this.#watchQueues();
+      for (const { host, receiver: writes, querier: reads, shards } of this.#cluster.nodes())
+        for (const [actor, { mailbox }] of [
+          [writes, receiver],
+          [reads, querier],
+          ...[...shards.values()].map((one) => [one, shard] as const),
+        ] as const)
+          if (actor.waiting() > mailbox.capacity)
+            this.blame('queues', `${actor.waiting()} messages wait for ${actor.name} of ${host.name}`);
+    });
   }
 
   #until(untilMs: number): Promise<void> {
