@@ -8,11 +8,11 @@ import { setFlagsFromString } from 'node:v8';
 
 const major = Number(process.versions.node.split('.')[0]);
 const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=32'];
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 if (major >= 24) {
   // Code that was compiled once stays so, and is compiled at its first call: an hour without queries must not make the next ones slow.
   setFlagsFromString('--no-flush-bytecode');
   setFlagsFromString('--always-sparkplug');
+  if (process.channel) process.on('disconnect', () => process.exit(1));
   await import('../src/main.ts');
 } else {
   const carried = fileURLToPath(
@@ -24,7 +24,9 @@ if (major >= 24) {
     );
     process.exit(1);
   }
-  const child = spawn(carried, [...flags, main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  // The channel tells the child when this process is gone, kill -9 included: whoever kills the command means the server.
+  const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
+  const child = spawn(carried, [...flags, fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }
