@@ -8,6 +8,7 @@ import { asDomainError, DomainError, errorText } from '../../model/errors.ts';
 import { sleep } from '../../platform/clock.ts';
 import { guardedStore } from '../../storage/objects/guarded.ts';
 import { applySome } from './apply.ts';
+import { adoptBlocks } from './blocks.ts';
 import { adopt, bucketView, firstLook, noteReview } from './bucket-view.ts';
 import { Freshness } from './freshness.ts';
 import { LogLedger } from './ledger.ts';
@@ -15,7 +16,7 @@ import { shardMetrics } from './metrics.ts';
 import { ReadLock } from './read-lock.ts';
 import { serveShard } from './serve.ts';
 import { readShardSnapshot, writeShardSnapshot } from './snapshot.ts';
-import { replicaFacts, type ShardConfig, type ShardContext, type ShardState } from './state.ts';
+import { replicaFacts, type ShardConfig, type ShardContext, type ShardState, tenantStore } from './state.ts';
 
 /** Queries do not wait longer for a bucket that is silent; they say what they lack. */
 const BUCKET_GUARD = { waitMs: 5000, retryMs: 5000 };
@@ -35,7 +36,9 @@ export async function openShard(shardConfig: ShardConfig, context: ShardContext)
   await readShardSnapshot(state, bounds, found, context);
   // A log that was never trimmed has everything, when it is replayed from its beginning.
   if (bounds.first === 1 && state.applied === 0) state.bucket.blocksKnown = true;
-  await adopt(state, found);
+  // A listing that is not whole may lack older blocks that the pass of a newer one covers: what is whole without them stays in the head.
+  if (isWhole || !state.bucket.blocksKnown) await adopt(state, found);
+  else for (const [tenant, metas] of found) await adoptBlocks(state.place, tenantStore(state, tenant), metas);
   if (isWhole) noteReview(state);
   state.freshness.looked(lookedAt, bounds.last, state.applied);
   const began = context.clock.monotonic();
