@@ -26,7 +26,9 @@ if (major >= 24) {
   }
   // The channel tells the child when this process is gone, kill -9 included: whoever kills the command means the server.
   const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
-  const child = spawn(carried, [...flags, fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio });
+  const child = spawn(carried, [...flags, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio,
+  });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }
