@@ -26,8 +26,6 @@ export interface KnownSeries {
 /** Everything that was sent. */
 export class Model {
   readonly #tenants: Map<string, Map<string, KnownSeries>> = new Map();
-  /** Changes with every sample. */
-  version = 0;
 
   /** The series with these labels. */
   series(tenant: string, labels: Labels): KnownSeries {
@@ -54,7 +52,6 @@ export class Model {
 
   /** Notes that a sample is sent. */
   send(series: KnownSeries, time: number, value: number | undefined): KnownSample {
-    this.version++;
     const known = series.samples.get(time);
     if (known !== undefined) {
       known.sent++;
