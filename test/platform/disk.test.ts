@@ -42,11 +42,11 @@ describe('real disk', () => {
 
   it('says not_found for what is missing, but lists an absent folder as empty', async () => {
     for (const attempt of [
-      disk.readFile('no'),
-      disk.open('no', 'read').then(() => new Uint8Array()),
-      disk.open('no', 'write').then(() => new Uint8Array()),
+      () => disk.readFile('no'),
+      () => disk.open('no', 'read'),
+      () => disk.open('no', 'write'),
     ])
-      await expect(attempt).rejects.toMatchObject({
+      await expect(attempt()).rejects.toMatchObject({
         code: 'not_found',
         message: expect.stringContaining(root),
       });

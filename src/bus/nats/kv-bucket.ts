@@ -43,6 +43,11 @@ const listTimeoutMs = 10_000;
 const listRetryMs = 50;
 const empty = new Uint8Array(0);
 
+/** Milliseconds one attempt to renew an entry waits for its acknowledgement: several fit into its time to live. */
+export function renewalTimeoutMs(ttlMs: number): number {
+  return Math.min(3000, ttlMs / 4);
+}
+
 /** Writes a key and resolves with its new revision. Errors: `conflict`, `unavailable`. */
 export function writeKey(
   bucket: Bucket,

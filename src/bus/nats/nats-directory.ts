@@ -8,7 +8,15 @@ import type { Logger } from '../../platform/log.ts';
 import type { Announcement, Directory, DirectoryEntry, Lease } from '../directory.ts';
 import type { NatsLink } from './connection.ts';
 import { type JetstreamContext, lastMessageOf } from './jetstream-api.ts';
-import { type Bucket, deleteKey, isMarker, openBucket, snapshot, writeKey } from './kv-bucket.ts';
+import {
+  type Bucket,
+  deleteKey,
+  isMarker,
+  openBucket,
+  renewalTimeoutMs,
+  snapshot,
+  writeKey,
+} from './kv-bucket.ts';
 import { Mirror } from './kv-mirror.ts';
 import { holdLease } from './nats-lease.ts';
 
@@ -114,11 +122,11 @@ async function keepAnnounced(
 
   const renew = async (): Promise<void> => {
     try {
-      await writeKey(bucket, key, value, { ttlMs });
+      await writeKey(bucket, key, value, { ttlMs, timeoutMs: renewalTimeoutMs(ttlMs) });
       schedule(ttlMs / 3);
     } catch (error) {
       log.warn('cannot renew an announcement, trying again', { key, error: asDomainError(error).message });
-      schedule(ttlMs / 10);
+      schedule(ttlMs / 12);
     }
   };
   const schedule = (delayMs: number): void => {

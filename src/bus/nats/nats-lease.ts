@@ -5,10 +5,7 @@ import { nuid } from 'nats';
 import { asDomainError, DomainError } from '../../model/errors.ts';
 import type { Lease } from '../directory.ts';
 import { isMessageId, lastMessageOf } from './jetstream-api.ts';
-import { type Bucket, createKey, deleteKey, writeKey } from './kv-bucket.ts';
-
-/** Milliseconds one attempt to renew waits for its acknowledgement, at most a quarter of the time to live. */
-const renewalMsMax = 3_000;
+import { type Bucket, createKey, deleteKey, renewalTimeoutMs, writeKey } from './kv-bucket.ts';
 
 interface LeaseEntry {
   readonly key: string;
@@ -148,7 +145,7 @@ class LeaseHolder {
         expected: this.#revision,
         ttlMs,
         id,
-        timeoutMs: Math.min(renewalMsMax, ttlMs / 4),
+        timeoutMs: renewalTimeoutMs(ttlMs),
       });
     } catch (error) {
       if (asDomainError(error).code !== 'conflict' || !(await this.#recognise(id))) {
