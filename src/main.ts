@@ -6,7 +6,8 @@ import { Command, CommanderError } from 'commander';
 import { checkCluster } from './check-cluster.ts';
 import { inspect } from './inspect.ts';
 import { asDomainError, DomainError, errorText } from './model/errors.ts';
-import { type Config, configText, readConfig, SETTINGS } from './platform/config.ts';
+import { type Config, SETTINGS } from './platform/config.ts';
+import { configText, readConfig } from './platform/config-reader.ts';
 import { startProcess } from './process.ts';
 
 const VERSION = (

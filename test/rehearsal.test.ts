@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { realClock } from '../src/platform/clock.ts';
-import { readConfig } from '../src/platform/config.ts';
+import { readConfig } from '../src/platform/config-reader.ts';
 import { realDisk } from '../src/platform/disk.ts';
 import { realRandom } from '../src/platform/random.ts';
 import { type RehearsalOptions, rehearse } from '../src/rehearsal.ts';

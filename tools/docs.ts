@@ -5,7 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CATALOGUE } from '../src/bus/contract.ts';
-import { readConfig, SETTINGS } from '../src/platform/config.ts';
+import { SETTINGS } from '../src/platform/config.ts';
+import { readConfig } from '../src/platform/config-reader.ts';
 import { showDuration } from '../src/platform/settings.ts';
 
 const root = path.resolve(import.meta.dirname, '..');

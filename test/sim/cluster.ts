@@ -1,7 +1,7 @@
 // The simulated cluster: machines whose processes are started again when they end, and the services they share.
 
 import type { Config } from '../../src/platform/config.ts';
-import { readConfig } from '../../src/platform/config.ts';
+import { readConfig } from '../../src/platform/config-reader.ts';
 import type { Random } from '../../src/platform/random.ts';
 import { seededRandom } from '../../src/platform/random.ts';
 import { SimHost } from './host.ts';

@@ -1,7 +1,7 @@
 // What a process tells of itself under /api/v1: build, run time, flags, configuration, head statistics.
 
 import { DomainError } from '../../model/errors.ts';
-import { configText } from '../../platform/config.ts';
+import { configText } from '../../platform/config-reader.ts';
 import { featureList } from './features.ts';
 import { type Call, type QuerierEdge, success } from './http-call.ts';
 import { parseInteger } from './http-params.ts';

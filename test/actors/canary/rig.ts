@@ -8,7 +8,7 @@ import { createLocalBus } from '../../../src/bus/local/local-bus.ts';
 import { decodeWriteRequest } from '../../../src/codec/proto/remote-write.ts';
 import { decodeSnappy, SnappyTarget } from '../../../src/codec/snappy.ts';
 import { DomainError } from '../../../src/model/errors.ts';
-import { readConfig } from '../../../src/platform/config.ts';
+import { readConfig } from '../../../src/platform/config-reader.ts';
 import type { HttpAnswer, HttpClient, HttpRequest } from '../../../src/platform/http-client.ts';
 import { silentLogger } from '../../../src/platform/log.ts';
 import { createMetrics } from '../../../src/platform/metrics.ts';

@@ -14,7 +14,7 @@ import type {
 import type { ActorRef } from '../../../src/actors/runtime.ts';
 import { DomainError, type ErrorCode } from '../../../src/model/errors.ts';
 import { realClock } from '../../../src/platform/clock.ts';
-import { readConfig } from '../../../src/platform/config.ts';
+import { readConfig } from '../../../src/platform/config-reader.ts';
 import { type RawAnswer, type RawRequest, rawRequest } from '../../helpers/raw-http.ts';
 
 let server: Server | undefined;

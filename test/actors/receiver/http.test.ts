@@ -6,7 +6,7 @@ import { receiverHandler } from '../../../src/actors/receiver/http.ts';
 import type { ReceiverMessages, WriteReply, WriteRequest } from '../../../src/actors/receiver/messages.ts';
 import type { ActorRef } from '../../../src/actors/runtime.ts';
 import { DomainError, type ErrorCode } from '../../../src/model/errors.ts';
-import { readConfig } from '../../../src/platform/config.ts';
+import { readConfig } from '../../../src/platform/config-reader.ts';
 import { type RawAnswer, type RawRequest, rawRequest } from '../../helpers/raw-http.ts';
 
 const V2 = 'application/x-protobuf;proto=io.prometheus.write.v2.Request';

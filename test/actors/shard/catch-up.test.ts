@@ -4,7 +4,7 @@ import { Freshness } from '../../../src/actors/shard/freshness.ts';
 import type { ShardState, Waiter } from '../../../src/actors/shard/state.ts';
 import type { LogBounds } from '../../../src/bus/durable-log.ts';
 import { DomainError } from '../../../src/model/errors.ts';
-import { readConfig } from '../../../src/platform/config.ts';
+import { readConfig } from '../../../src/platform/config-reader.ts';
 import { createVirtualClock } from '../../helpers/virtual-clock.ts';
 
 const NEVER = new AbortController().signal;

@@ -20,7 +20,7 @@ import { createHasher } from '../../../src/codec/hash.ts';
 import { encodeWriteRequest } from '../../../src/codec/proto/remote-write.ts';
 import { DomainError } from '../../../src/model/errors.ts';
 import type { Clock } from '../../../src/platform/clock.ts';
-import { readConfig } from '../../../src/platform/config.ts';
+import { readConfig } from '../../../src/platform/config-reader.ts';
 import { silentLogger } from '../../../src/platform/log.ts';
 import { createMetrics } from '../../../src/platform/metrics.ts';
 import { seededRandom } from '../../../src/platform/random.ts';

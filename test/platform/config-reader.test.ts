@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { configText, readConfig, SETTINGS } from '../../src/platform/config.ts';
+import { SETTINGS } from '../../src/platform/config.ts';
+import { configText, readConfig } from '../../src/platform/config-reader.ts';
 
 const file = (text: string) => ({ file: { name: 'skein.yml', text } });
 const complaint = (run: () => unknown): string => {
