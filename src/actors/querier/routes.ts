@@ -1,5 +1,5 @@
 // Which replicas of a partition can be asked, best first, as the directory tells: whoever leads, then its standbys; those that were
-// slow a moment ago last. Replicas that replay are asked only where there is no other.
+// slow a moment ago last, the latest of them at the very end. Replicas that replay are asked only where there is no other.
 
 import type { Directory, DirectoryEntry } from '../../bus/directory.ts';
 import { leaseKey } from '../../bus/subjects.ts';
@@ -57,8 +57,12 @@ export class Routes {
     if (!this.#isRead && now - this.#readAt >= READ_MS) this.#read(now);
     const replicas = this.#byPartition.get(partition) ?? [];
     if (this.#slowUntil.size === 0) return replicas;
-    const isSlow = (process: string): boolean => (this.#slowUntil.get(process) ?? 0) > now;
-    return [...replicas.filter((process) => !isSlow(process)), ...replicas.filter(isSlow)];
+    // Of several slow ones the longest ago comes first: the other one may have been killed just now.
+    const slowUntil = (process: string): number => {
+      const until = this.#slowUntil.get(process) ?? 0;
+      return until > now ? until : 0;
+    };
+    return replicas.toSorted((a, b) => slowUntil(a) - slowUntil(b));
   }
 
   /** A replica was slow or away: for a while the others are asked first. */

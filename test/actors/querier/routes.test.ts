@@ -60,6 +60,18 @@ it('routes go around a replica that was slow, for a while', async () => {
   expect(routes.replicasOf(0)).toEqual(['a', 'b']);
 });
 
+it('routes end at the replica that was slow last when all of them were', async () => {
+  const { clock, directory, routes, replica } = await setup();
+  await replica(0, 'a');
+  await replica(0, 'b');
+  await directory.acquire(leaseKey(0), encodeEnvelope({ process: 'a' }), 15_000);
+  await clock.advance(200);
+  routes.noteSlow('b');
+  await clock.advance(5000);
+  routes.noteSlow('a');
+  expect(routes.replicasOf(0)).toEqual(['b', 'a']);
+});
+
 it('routes allow few hedges for many requests', async () => {
   const { routes } = await setup();
   let taken = 0;
