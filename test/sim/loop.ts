@@ -15,8 +15,8 @@ export interface EventOwner {
 
 /** Something that is going to happen. */
 export interface SimEvent {
-  readonly at: number;
-  readonly sequence: number;
+  at: number;
+  sequence: number;
   readonly label: string;
   readonly owner: EventOwner | undefined;
   readonly life: number;
@@ -58,7 +58,10 @@ export class SimLoop {
 
   /** Puts an event that was kept back into the queue again: it is due now. */
   release(event: SimEvent): void {
-    this.#push({ ...event, at: Math.max(event.at, this.now), sequence: this.#sequence++ });
+    // The same event, not a copy: whoever scheduled it may still cancel it.
+    event.at = Math.max(event.at, this.now);
+    event.sequence = this.#sequence++;
+    this.#push(event);
   }
 
   /** Notes something in the trace: it counts in the hash and is shown among the last events. */

@@ -53,7 +53,11 @@ async function main(): Promise<number> {
   if (options.bug !== '' && filter === undefined) throw new Error(`bugs are ${Object.keys(BUGS).join(', ')}`);
   const sums = { steps: 0, virtualMs: 0, acknowledged: 0, answers: 0, compared: 0, blocks: 0, trimmed: 0 };
   let failed = 0;
+  let running = first;
+  // What throws outside of every actor ends the process, here as in a real one: say which seed it was.
+  process.on('uncaughtExceptionMonitor', () => console.error(`seed ${running} broke off`));
   for (let seed = first; seed <= last; seed++) {
+    running = seed;
     const plan = { ...drawPlan(seed), ...options.change };
     const outcome = await simulate(plan, filter);
     sums.steps += outcome.steps;
