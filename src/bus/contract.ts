@@ -7,6 +7,7 @@ import type { Exemplar, MetricMetadata } from '../model/exemplar.ts';
 import type { HeadCounters, HeadList, NameCount } from '../model/head-statistics.ts';
 import type { Labels } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
+import type { Refusal } from '../model/refusal.ts';
 
 /** Limits a querier hands down with a fragment. */
 export interface FragmentLimits {
@@ -94,6 +95,11 @@ export interface Contract {
     /** One for each name. */
     reply: ValueSketch;
   };
+  'shard.refusals': {
+    request: { readonly tenant: string };
+    /** Nothing was refused of this tenant: no reply. */
+    reply: { readonly partition: number; readonly refusals: readonly Refusal[] };
+  };
   'replica.handover': { request: { readonly to: string }; reply: { readonly released: boolean } };
   'partition.report': { request: PartitionReport; reply: never };
 }
@@ -171,6 +177,15 @@ export const CATALOGUE: { readonly [K in Kind]: MessageSpec } = {
     body: 'envelopes {name, hashes}',
     version: 1,
     purpose: 'Hashes of label values: how many distinct ones partitions have together.',
+  },
+  'shard.refusals': {
+    owner: 'shard',
+    delivery: 'request-many',
+    subject: '<prefix>.shard.<partition>.refusals',
+    deadlineMs: 30_000,
+    body: 'envelope {partition, refusals}',
+    version: 1,
+    purpose: 'Samples of a tenant that were refused after they had been acknowledged, by reason.',
   },
   'replica.handover': {
     owner: 'shard',

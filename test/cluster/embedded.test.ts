@@ -12,9 +12,18 @@ import { freePorts } from '../helpers/servers.ts';
 import { type SkeinServer, startSkein } from '../helpers/skein-server.ts';
 import { Load } from './load.ts';
 import { wrongTotals } from './questions.ts';
-import { report, until } from './rig.ts';
+import { report, until, writeSeries } from './rig.ts';
 
 const skeinJs = path.resolve(import.meta.dirname, '../../bin/skein.js');
+
+interface Refused {
+  readonly tenant: string;
+  readonly refusals: readonly {
+    readonly reason: string;
+    readonly samples: number;
+    readonly lastError: string;
+  }[];
+}
 
 /** Starts the command line by itself and collects what it prints. */
 function serve(
@@ -81,6 +90,31 @@ describe('one process by itself', () => {
         );
         report(end, { backMs: Math.round(performance.now() - began), samples: load.samples });
       }
+    } finally {
+      await server.dispose();
+    }
+  });
+
+  it('tells which samples were refused after they had been acknowledged, to their tenant only', async () => {
+    const server = await startSkein();
+    try {
+      const now = Math.floor(Date.now() / 1000) * 1000;
+      await writeSeries(server, 'refused', 3, [[now, 1]]);
+      await writeSeries(server, 'refused', 3, [[now, 2]]);
+      const path = '/api/v1/status/refusals';
+      const ask = async (headers: Record<string, string>): Promise<Refused> => {
+        const { body } = await rawRequest(server.url, {
+          path,
+          headers: { ...headers, 'x-read-consistency': 'strong' },
+        });
+        return (JSON.parse(body.toString()) as { data: Refused }).data;
+      };
+      const { refusals } = await ask({});
+      expect(refusals).toMatchObject([{ reason: 'duplicate_timestamp', samples: 3 }]);
+      expect(refusals[0]!.lastError).toMatch(
+        /^cannot append 2 at \S+Z to refused\{i="\d"\}: it has 1 at that time already$/,
+      );
+      expect(await ask({ 'x-scope-orgid': 'other' })).toEqual({ tenant: 'other', refusals: [] });
     } finally {
       await server.dispose();
     }

@@ -70,3 +70,13 @@ export async function tsdbStatus(edge: QuerierEdge, call: Call): Promise<Respons
   const times = numSeries === 0 ? { minTime: 0, maxTime: 0 } : { minTime, maxTime };
   return success(call, { headStats: { numSeries, numLabelPairs, chunkCount, ...times }, ...lists });
 }
+
+/** GET /status/refusals: samples of the tenant that were refused after they had been acknowledged, by reason. */
+export async function refusalStatus(edge: QuerierEdge, call: Call): Promise<Response> {
+  const answer = await edge.actor.ask('refusals', call.asked);
+  const refusals = answer.rows.map(({ lastTime, ...row }) => ({
+    ...row,
+    lastTime: new Date(lastTime).toISOString(),
+  }));
+  return success(call, { tenant: call.asked.tenant, refusals }, answer);
+}

@@ -6,7 +6,15 @@ import { answerCall, type Call, type OpenEdge, type QuerierEdge, success } from 
 import { exemplars, labelNames, labelValues, metadata, series } from './http-lists.ts';
 import { formatQuery, instantQuery, parsedQuery, rangeQuery } from './http-query.ts';
 import { respondNothing } from './http-respond.ts';
-import { buildInfo, configuration, features, flags, runtimeInfo, tsdbStatus } from './http-status.ts';
+import {
+  buildInfo,
+  configuration,
+  features,
+  flags,
+  refusalStatus,
+  runtimeInfo,
+  tsdbStatus,
+} from './http-status.ts';
 
 type Answer = (edge: OpenEdge, call: Call) => Response | Promise<Response>;
 
@@ -24,6 +32,7 @@ const ROUTES: readonly (readonly [path: string, methods: readonly string[], answ
   ['/label/:name/values', READ, labelValues],
   ['/metadata', READ, metadata],
   ['/status/tsdb', READ, tsdbStatus],
+  ['/status/refusals', READ, refusalStatus],
   ['/status/buildinfo', READ, buildInfo],
   ['/status/runtimeinfo', READ, runtimeInfo],
   ['/status/flags', READ, flags],

@@ -5,6 +5,7 @@ import type { Exemplar, MetricMetadata } from '../../model/exemplar.ts';
 import type { HeadStatistics } from '../../model/head-statistics.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
+import type { Refusal } from '../../model/refusal.ts';
 import type { QueryResult } from '../../query/result.ts';
 
 /** What every question carries. */
@@ -43,6 +44,11 @@ export interface QueryAnswer {
   readonly evaluatedMs: number;
 }
 
+/** Refusals of one reason over all partitions; the last of them was in `partition`. */
+export interface PartitionRefusal extends Refusal {
+  readonly partition: number;
+}
+
 /** Message kinds of the querier. */
 export type QuerierMessages = {
   query: { request: QueryRequest; reply: QueryAnswer };
@@ -59,5 +65,6 @@ export type QuerierMessages = {
     };
     reply: Rows<{ readonly labels: Labels; readonly exemplars: readonly Exemplar[] }>;
   };
+  refusals: { request: Asked; reply: Rows<PartitionRefusal> };
   statistics: { request: Asked & { readonly limit: number }; reply: HeadStatistics };
 };

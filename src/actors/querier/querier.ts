@@ -4,6 +4,7 @@ import type { Config } from '../../platform/config.ts';
 import { type ActorDefinition, defineActor } from '../actor.ts';
 import { onExemplars, onMetadata, onQuery, onSeries } from './handlers.ts';
 import type { QuerierMessages } from './messages.ts';
+import { onRefusals } from './refusals.ts';
 import { closeQuerier, openQuerier, type QuerierState } from './state.ts';
 import { onStatistics } from './statistics.ts';
 
@@ -19,6 +20,7 @@ export const querier: ActorDefinition<Config, QuerierState, QuerierMessages> = d
     series: onSeries,
     metadata: onMetadata,
     exemplars: onExemplars,
+    refusals: onRefusals,
     statistics: onStatistics,
   },
   timers: [],

@@ -109,7 +109,7 @@ function emptyShard(
     told: { announced: '', announcedAt: 0, reported: '', reportedAt: 0 },
     damage: [],
     lock: new ReadLock(),
-    metrics: shardMetrics(context.metrics),
+    metrics: shardMetrics(context.metrics, partition),
     service: undefined,
     announcement: undefined,
     following: Promise.resolve(),

@@ -1,11 +1,11 @@
 // What a shard counts.
 
+import type { RefusalReason } from '../../model/refusal.ts';
 import type { CounterMetric, GaugeMetric, HistogramMetric, Metrics } from '../../platform/metrics.ts';
 
-/** Metrics of all shards of a process. */
+/** Metrics of a shard. */
 export interface ShardMetrics {
   readonly samples: CounterMetric;
-  readonly refused: CounterMetric;
   readonly frames: CounterMetric;
   readonly damage: CounterMetric;
   readonly series: GaugeMetric;
@@ -17,22 +17,24 @@ export interface ShardMetrics {
   readonly cutSeconds: HistogramMetric;
   readonly snapshotSeconds: HistogramMetric;
   readonly logBytes: GaugeMetric;
+  /** Counts samples refused after they had been acknowledged. */
+  readonly countRefused: (tenant: string, reason: RefusalReason, samples: number) => void;
 }
+
+/** Tenants of a partition with refusals of their own: senders make up tenants, and each takes memory here and in whoever scrapes. */
+export const REFUSED_TENANTS_MAX = 100;
+/** Stands for all further tenants; none can have this name. */
+export const OTHER_TENANTS = 'other tenants';
 
 const SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300];
 
-/** Makes them (once per process). */
-export function shardMetrics(metrics: Metrics): ShardMetrics {
+/** The metrics of a partition's shard, shared with the other shards of the process. */
+export function shardMetrics(metrics: Metrics, partition: number): ShardMetrics {
   return {
     samples: metrics.counter(
       'skein_shard_samples_appended_total',
       'Samples taken into heads; every replica counts them.',
       ['partition'],
-    ),
-    refused: metrics.counter(
-      'skein_shard_samples_refused_total',
-      'Samples refused after they had been acknowledged, by reason; every replica counts them.',
-      ['partition', 'tenant', 'reason'],
     ),
     frames: metrics.counter('skein_shard_frames_total', 'Frames of the log applied.', ['partition']),
     damage: metrics.counter(
@@ -53,5 +55,20 @@ export function shardMetrics(metrics: Metrics): ShardMetrics {
     cutSeconds: metrics.histogram('skein_shard_cut_seconds', 'Time of a cut pass, upload included.', SECONDS),
     snapshotSeconds: metrics.histogram('skein_shard_snapshot_seconds', 'Time of a head snapshot.', SECONDS),
     logBytes: metrics.gauge('skein_shard_log_bytes', 'Bytes the log of a partition holds.', ['partition']),
+    countRefused: refusedCounter(metrics, partition),
+  };
+}
+
+function refusedCounter(metrics: Metrics, partition: number): ShardMetrics['countRefused'] {
+  const counter = metrics.counter(
+    'skein_shard_samples_refused_total',
+    `Samples refused after they had been acknowledged, by reason; every replica counts them. Beyond ${REFUSED_TENANTS_MAX} tenants of a partition the others share tenant="${OTHER_TENANTS}".`,
+    ['partition', 'tenant', 'reason'],
+  );
+  const tenants = new Set<string>();
+  return (tenant, reason, samples) => {
+    if (tenants.size < REFUSED_TENANTS_MAX) tenants.add(tenant);
+    const shown = tenants.has(tenant) ? tenant : OTHER_TENANTS;
+    counter.add(samples, { partition: String(partition), tenant: shown, reason });
   };
 }

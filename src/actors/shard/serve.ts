@@ -88,6 +88,10 @@ export async function serveShard(state: ShardState, context: ShardContext): Prom
   await answer('shard.cardinality', 'cardinality', (message, send) =>
     sendSketches(storeOf(state, message.tenant), message, send),
   );
+  await answer('shard.refusals', 'refusals', async (message, send) => {
+    const refusals = storeOf(state, message.tenant)?.refusals.list() ?? [];
+    if (refusals.length > 0) await send(encodeEnvelope({ partition: state.partition, refusals }));
+  });
   await serve(service, 'replica.handover', replica('handover'), (message) =>
     context.ask('handover', message),
   );

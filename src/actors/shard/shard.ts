@@ -18,6 +18,7 @@ export const shard: ActorDefinition<ShardConfig, ShardState, ShardMessages> = de
     'shard.exemplars',
     'shard.statistics',
     'shard.cardinality',
+    'shard.refusals',
     'replica.handover',
   ],
   publishes: ['partition.report'],

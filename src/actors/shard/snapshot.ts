@@ -8,6 +8,7 @@ import { decodeEnvelope, encodeEnvelope } from '../../codec/envelope.ts';
 import { FrameLog, type FrameLogFacts } from '../../codec/frame-log.ts';
 import { crc32c } from '../../codec/hash.ts';
 import { asDomainError, DomainError, errorText } from '../../model/errors.ts';
+import type { Refusal } from '../../model/refusal.ts';
 import type { DiskFile } from '../../platform/disk.ts';
 import type { BlockMeta } from '../../storage/block/block-meta.ts';
 import { SnapshotReader, writeSnapshot } from '../../storage/head/snapshot.ts';
@@ -34,6 +35,8 @@ interface Header {
     readonly passes: readonly CutPass[];
     /** Names of the blocks that, with the head, are everything up to `applied`. */
     readonly blocks: readonly string[];
+    /** Absent from snapshots of versions that did not keep them. */
+    readonly refusals?: readonly Refusal[];
   }[];
 }
 
@@ -107,11 +110,12 @@ async function writeAll(state: ShardState, file: DiskFile): Promise<void> {
     ledger: state.ledger.facts(),
     damage: state.damage,
     blocksKnown: state.bucket.blocksKnown,
-    tenants: stores.map(({ tenant, coverage, passes, blocks }) => ({
+    tenants: stores.map(({ tenant, coverage, passes, blocks, refusals }) => ({
       tenant,
       coverage,
       passes,
       blocks: blocks.metas().map(({ ulid }) => ulid),
+      refusals: refusals.list(),
     })),
   };
   const bytes = encodeEnvelope(header);
@@ -189,13 +193,14 @@ async function restore(
       'corrupt',
       `it ends with message ${header.applied}, the log holds ${bounds.first} to ${bounds.last}`,
     );
-  for (const { tenant, coverage, passes } of header.tenants) {
+  for (const { tenant, coverage, passes, refusals = [] } of header.tenants) {
     const store = tenantStore(state, tenant);
     const reader = new SnapshotReader(headOptions(state.config));
     for await (const piece of pieces.untilEnd()) reader.push(piece);
     store.head = reader.finish();
     store.coverage = [...coverage];
     store.passes = [...passes];
+    store.refusals.restore(refusals);
     for (const meta of found.get(tenant) ?? []) refuseForeignPass(store, meta, header.applied);
   }
   state.frameLog = FrameLog.from(unpackRefs(header.frameLog));

@@ -107,8 +107,9 @@ export function shardFolder(partition: number): string {
 export function tenantStore(state: ShardState, tenant: string): TenantStore {
   const found = state.tenants.get(tenant);
   if (found) return found;
-  const { partition, config } = state;
-  const made = new TenantStore({ tenant, partition, config, refused: state.metrics.refused });
+  const { partition, config, metrics, place } = state;
+  const { clock } = place.world;
+  const made = new TenantStore({ tenant, partition, config, clock, countRefused: metrics.countRefused });
   state.tenants.set(tenant, made);
   return made;
 }

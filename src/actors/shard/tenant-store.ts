@@ -6,16 +6,19 @@ import { MatcherCache } from '../../codec/regex.ts';
 import type { Exemplar, MetricMetadata } from '../../model/exemplar.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
+import type { RefusalReason } from '../../model/refusal.ts';
 import { alignDown } from '../../model/time-range.ts';
 import { BLOCK_RANGE_MS } from '../../model/units.ts';
+import type { Clock } from '../../platform/clock.ts';
 import type { Config } from '../../platform/config.ts';
-import type { CounterMetric } from '../../platform/metrics.ts';
 import type { SeriesSource } from '../../query/source.ts';
 import type { BlockMeta } from '../../storage/block/block-meta.ts';
 import { BlockSet } from '../../storage/block/block-set.ts';
 import { type Head, openHead } from '../../storage/head/head.ts';
 import { type AppendOutcome, appendOutcome } from '../../storage/head/sample-store.ts';
 import { NO_REF } from '../../storage/head/series-index.ts';
+import type { ShardMetrics } from './metrics.ts';
+import { type Batch, Refusals } from './refusals.ts';
 import { headAndBlocks } from './source.ts';
 
 /** A ref that no head gives: samples of series refused by a limit are resolved to it, and counted as unknown. */
@@ -59,7 +62,8 @@ export interface TenantStoreOptions {
   readonly tenant: string;
   readonly partition: number;
   readonly config: Config;
-  readonly refused: CounterMetric;
+  readonly clock: Clock;
+  readonly countRefused: ShardMetrics['countRefused'];
 }
 
 /** Head and blocks of one tenant in one partition. */
@@ -73,7 +77,9 @@ export class TenantStore {
   /** Cut passes whose blocks are not known to be in the bucket, oldest first. */
   passes: CutPass[] = [];
   head: Head;
-  readonly #refused: CounterMetric;
+  /** What was refused of what had been acknowledged. */
+  readonly refusals: Refusals;
+  readonly #countRefused: ShardMetrics['countRefused'];
   /** How far behind the newest sample a range must end to be complete: nothing in order, nothing within the window can enter it. */
   readonly #marginMs: number;
   /** Every range that ends by then has been looked at. */
@@ -83,7 +89,13 @@ export class TenantStore {
   constructor(options: TenantStoreOptions) {
     this.tenant = options.tenant;
     this.partition = options.partition;
-    this.#refused = options.refused;
+    this.#countRefused = options.countRefused;
+    this.refusals = new Refusals({
+      partition: options.partition,
+      seriesMax: options.config.shard.series_max,
+      outOfOrderWindowMs: options.config.shard.out_of_order_window,
+      clock: options.clock,
+    });
     this.#marginMs = Math.max(BLOCK_RANGE_MS / 2, options.config.shard.out_of_order_window);
     this.head = openHead(headOptions(options.config));
   }
@@ -92,6 +104,7 @@ export class TenantStore {
   apply(frame: DecodedFrame, refs: RefTable, sequence: number): Applied {
     for (const { ref, labels } of frame.definitions) {
       const target = this.head.seriesFor(labels);
+      if (target === NO_REF) this.refusals.noteSeries(labels);
       refs.set(ref, target === NO_REF ? REFUSED_REF : target);
     }
     for (const { family, ...metadata } of frame.metadata) this.head.metadata.set(family, metadata);
@@ -104,8 +117,9 @@ export class TenantStore {
     const count = floor === Number.NEGATIVE_INFINITY ? frame.count : dropOlder(frame, floor);
     const outcome = this.#outcome;
     resetOutcome(outcome);
+    const newestBefore = this.head.maxTime;
     this.head.append(frame.refs, frame.timestamps, frame.bits, count, outcome);
-    this.#countRefused(outcome, undefinedRefs);
+    this.#noteRefused({ frame, count, newest: newestBefore }, undefinedRefs);
     let newest = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < count; i++) if (frame.timestamps[i]! > newest) newest = frame.timestamps[i]!;
     this.#sealComplete(sequence);
@@ -224,15 +238,17 @@ export class TenantStore {
   }
 
   // Undefined refs are damage and reported as such; the rest of `unknown` is series refused by the limit.
-  #countRefused(outcome: AppendOutcome, undefinedRefs: number): void {
-    const counts = {
-      too_old: outcome.tooOld,
-      duplicate_timestamp: outcome.conflicts,
-      series_limit: outcome.unknown - undefinedRefs,
+  #noteRefused(batch: Batch, undefinedRefs: number): void {
+    const { tooOld, conflicts, unknown } = this.#outcome;
+    if (tooOld === 0 && conflicts === 0 && unknown <= undefinedRefs) return;
+    const refused = {
+      too_old: tooOld,
+      duplicate_timestamp: conflicts,
+      series_limit: Math.max(0, unknown - undefinedRefs),
     };
-    for (const [reason, count] of Object.entries(counts))
-      if (count > 0)
-        this.#refused.add(count, { partition: String(this.partition), tenant: this.tenant, reason });
+    this.refusals.note(batch, refused, this.head);
+    for (const [reason, samples] of Object.entries(refused))
+      if (samples > 0) this.#countRefused(this.tenant, reason as RefusalReason, samples);
   }
 }
 

@@ -237,6 +237,20 @@ describe('the query edge', () => {
     });
   });
 
+  it('tells what was refused of the tenant after it had been acknowledged', async () => {
+    const lastError = 'cannot append 6 at 1970-01-01T00:00:00.000Z to m: it has 5 at that time already';
+    const row = { reason: 'duplicate_timestamp', samples: 3, partition: 1, lastError };
+    const get = await open(async (kind, { tenant }) => {
+      expect([kind, tenant]).toEqual(['refusals', 'team-a']);
+      return { rows: [{ ...row, lastTime: 1500 }], warnings: [], partial: false };
+    });
+    const answer = await get('/status/refusals', { headers: { 'x-scope-orgid': 'team-a' } });
+    expect(json(answer)).toEqual({
+      status: 'success',
+      data: { tenant: 'team-a', refusals: [{ ...row, lastTime: '1970-01-01T00:00:01.500Z' }] },
+    });
+  });
+
   it('tells Grafana which Prometheus it speaks like, and people which Skein it is', async () => {
     const get = await open(async () => undefined);
     expect(json(await get('/status/buildinfo'))).toMatchObject({

@@ -19,6 +19,7 @@ import { decodeEnvelope } from '../../../src/codec/envelope.ts';
 import { createHasher } from '../../../src/codec/hash.ts';
 import { encodeWriteRequest } from '../../../src/codec/proto/remote-write.ts';
 import { DomainError } from '../../../src/model/errors.ts';
+import type { Refusal } from '../../../src/model/refusal.ts';
 import type { Clock } from '../../../src/platform/clock.ts';
 import { readConfig } from '../../../src/platform/config-reader.ts';
 import { silentLogger } from '../../../src/platform/log.ts';
@@ -82,6 +83,8 @@ export interface ShardRig {
   ): Promise<{ values: number[]; warnings: string[] }>;
   /** Label names of the last day before `timeMs` as one replica lists them, and what it says it lacks. */
   listNames(id: string, timeMs: number): Promise<{ texts: string[]; lacks: string[] }>;
+  /** What one replica refused. */
+  refusals(id: string): Promise<readonly Refusal[]>;
   /** Whether anybody answers for the partition. */
   answers(): Promise<boolean>;
   /** Lets virtual time pass until `work` is done. */
@@ -224,6 +227,16 @@ export async function openShardRig(): Promise<ShardRig> {
           if ('texts' in reply) heard.texts.push(...reply.texts);
           if ('lacks' in reply) heard.lacks.push(...reply.lacks);
         }
+      };
+      await driven(clock, work());
+      return heard;
+    },
+    async refusals(id) {
+      const heard: Refusal[] = [];
+      const subject = replicaSubject('skein', 0, id, 'refusals');
+      const work = async (): Promise<void> => {
+        for await (const frame of callMany(bus, 'shard.refusals', subject, { tenant: TENANT }))
+          heard.push(...decodeEnvelope<ReplyOf<'shard.refusals'>>(frame).refusals);
       };
       await driven(clock, work());
       return heard;
