@@ -11,11 +11,17 @@ const REMEMBERED_MAX = 20_000;
 const WHOLE_MAX = 1e15;
 const EIGHT_DIGITS = 1e8;
 const ZERO = 48;
+/** The two digits of 0 to 99, as a little-endian uint16. */
+const DIGIT_PAIRS = Uint16Array.from(
+  { length: 100 },
+  (_, i) => ZERO + Math.floor(i / 10) + 256 * (ZERO + (i % 10)),
+);
 const NOTHING = Buffer.alloc(0);
 
 /** Memory that JSON is written to and taken out of piece by piece. */
 export class JsonBytes {
   #bytes: Buffer = NOTHING;
+  #view = viewOf(NOTHING);
   // Bytes to allocate when there is something to write again.
   #next = 1024;
   #length = 0;
@@ -25,6 +31,7 @@ export class JsonBytes {
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
   #known = Buffer.allocUnsafe(1024);
+  #knownView = viewOf(this.#known);
   #knownLength = 0;
   // The labels written last, in the piece being written: pair i begins at #pairBegins[i], one place behind the end of pair i - 1.
   #labels: readonly string[] = [];
@@ -43,8 +50,10 @@ export class JsonBytes {
   /** What was written since the last call; the caller owns it. */
   take(): Uint8Array<ArrayBuffer> {
     const piece = this.#bytes.subarray(0, this.#length) as Buffer<ArrayBuffer>;
-    this.#next = Math.min(this.#length * 2, this.#pieceBytes) + 4096;
+    // The next one will be about as long.
+    this.#next = this.#length + (this.#length >>> 3);
     this.#bytes = NOTHING;
+    this.#view = viewOf(NOTHING);
     this.#length = 0;
     this.#labels = [];
     return piece;
@@ -71,13 +80,20 @@ export class JsonBytes {
     return true;
   }
 
-  /** Bytes [from, to) of `source` as they are; for a few dozen. */
-  copy(source: Uint8Array, from: number, to: number): void {
+  /** Bytes [from, to) of `source` as they are; for a few dozen, word by word. */
+  copy(source: DataView, from: number, to: number): void {
     this.#reserve(to - from);
-    const bytes = this.#bytes;
-    let at = this.#length;
-    for (let i = from; i < to; i++) bytes[at++] = source[i]!;
-    this.#length = at;
+    const view = this.#view;
+    const start = this.#length;
+    const shift = start - from;
+    this.#length = start + to - from;
+    if (to - from < 4) {
+      for (let i = from; i < to; i++) view.setUint8(i + shift, source.getUint8(i));
+      return;
+    }
+    const last = to - 4; // the last word may overlap the one before
+    for (let i = from; i < last; i += 4) view.setInt32(i + shift, source.getInt32(i, true), true);
+    view.setInt32(last + shift, source.getInt32(last, true), true);
   }
 
   /** A text as a JSON string. */
@@ -86,7 +102,7 @@ export class JsonBytes {
     const start = this.#starts[index]!;
     const end = this.#ends[index]!;
     if (end - start <= SHORT_TEXT) {
-      this.copy(this.#known, start, end);
+      this.copy(this.#knownView, start, end);
       return;
     }
     this.#reserve(end - start);
@@ -107,6 +123,7 @@ export class JsonBytes {
       const grown = Buffer.allocUnsafe(Math.max(needed, this.#known.length * 2));
       grown.set(this.#known.subarray(0, this.#knownLength));
       this.#known = grown;
+      this.#knownView = viewOf(grown);
     }
     const index = this.#starts.length;
     this.#starts.push(this.#knownLength);
@@ -151,7 +168,7 @@ export class JsonBytes {
     const from = begins[first]!;
     const bytes = begins[end]! - 1 - from; // without the comma or brace behind them
     this.#reserve(bytes);
-    if (bytes <= SHORT_TEXT) this.copy(this.#bytes, from, from + bytes);
+    if (bytes <= SHORT_TEXT) this.copy(this.#view, from, from + bytes);
     else {
       this.#bytes.copyWithin(this.#length, from, from + bytes);
       this.#length += bytes;
@@ -170,7 +187,7 @@ export class JsonBytes {
     this.#reserve(64);
     if (Math.floor(value) === value && value < WHOLE_MAX && value > -WHOLE_MAX) {
       if (value !== 0) {
-        this.#whole(value, 0);
+        this.#whole(this.#sign(value));
         return;
       }
     } else if (value < 1e12 && value > -1e12 && this.#shortDecimal(value)) return;
@@ -180,39 +197,59 @@ export class JsonBytes {
   // Values with up to three decimals. A decimal of at most 15 digits that reads back as the value is its shortest.
   #shortDecimal(value: number): boolean {
     let scaled = Math.round(value * 10);
-    if (scaled / 10 === value) return this.#decimal(scaled, 1);
+    if (scaled / 10 === value) return this.#decimal(scaled, 10);
     scaled = Math.round(value * 100);
-    if (scaled / 100 === value) return this.#decimal(scaled, 2);
+    if (scaled / 100 === value) return this.#decimal(scaled, 100);
     scaled = Math.round(value * 1000);
-    return scaled / 1000 === value && this.#decimal(scaled, 3);
+    return scaled / 1000 === value && this.#decimal(scaled, 1000);
   }
 
-  #decimal(scaled: number, decimals: number): boolean {
+  // Writes scaled / unit; unit: 10, 100 or 1000.
+  #decimal(scaled: number, unit: number): boolean {
     if (scaled === 0 || Math.abs(scaled) >= WHOLE_MAX) return false;
-    this.#whole(scaled, decimals);
+    const rest = this.#sign(scaled);
+    const whole = Math.floor(rest / unit);
+    this.#whole(whole);
+    const bytes = this.#bytes;
+    bytes[this.#length++] = 46; // .
+    let part = (rest - whole * unit) | 0;
+    for (let place = unit / 10; place >= 1; place /= 10) {
+      const digit = (part / place) | 0;
+      bytes[this.#length++] = ZERO + digit;
+      part -= digit * place;
+    }
     return true;
   }
 
-  // A whole number other than 0 with a point before its last `decimals` digits. Room for it is there.
-  #whole(value: number, decimals: number): void {
-    let rest = value;
-    if (value < 0) {
-      this.#bytes[this.#length++] = 45; // -
-      rest = -value;
+  // Writes the sign of a number and returns it without. Room for it is there.
+  #sign(value: number): number {
+    if (value >= 0) return value;
+    this.#bytes[this.#length++] = 45; // -
+    return -value;
+  }
+
+  // A whole number from 0 on, two digits at a time from the end. Room for it is there.
+  #whole(value: number): void {
+    const view = this.#view;
+    const high = value < EIGHT_DIGITS ? 0 : Math.floor(value / EIGHT_DIGITS);
+    let part = (value - high * EIGHT_DIGITS) | 0;
+    const start = this.#length;
+    const end = start + (high > 0 ? 8 + digitsOf(high) : digitsOf(part));
+    let at = end;
+    for (let i = 0; high > 0 && i < 4; i++) {
+      const rest = (part / 100) | 0;
+      at -= 2;
+      view.setUint16(at, DIGIT_PAIRS[part - rest * 100]!, true);
+      part = rest;
     }
-    const digits = Math.max(digitsOf(rest), decimals + 1);
-    const high = rest < EIGHT_DIGITS ? 0 : Math.floor(rest / EIGHT_DIGITS);
-    const end = this.#length + digits + (decimals > 0 ? 1 : 0);
-    const point = decimals > 0 ? end - decimals - 1 : -1;
-    let part = (rest - high * EIGHT_DIGITS) | 0;
-    let at = end - 1;
-    for (let i = 0; i < digits; i++) {
-      if (i === 8) part = high | 0;
-      const tenth = (part / 10) | 0;
-      if (at === point) this.#bytes[at--] = 46; // .
-      this.#bytes[at--] = ZERO + part - tenth * 10;
-      part = tenth;
+    if (high > 0) part = high | 0;
+    while (part >= 10) {
+      const rest = (part / 100) | 0;
+      at -= 2;
+      view.setUint16(at, DIGIT_PAIRS[part - rest * 100]!, true);
+      part = rest;
     }
+    if (at > start) view.setUint8(start, ZERO + part);
     this.#length = end;
   }
 
@@ -222,7 +259,12 @@ export class JsonBytes {
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 4, this.#next));
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
+    this.#view = viewOf(grown);
   }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }
 
 function digitsOf(value: number): number {

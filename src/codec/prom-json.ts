@@ -186,7 +186,7 @@ function* vectorItems(time: string, batch: SeriesColumns, out: JsonBytes): Gener
 
 /** What stands before a value, the end of the value before it and the time, for each step end to end. */
 interface Stamps {
-  readonly bytes: Uint8Array;
+  readonly bytes: DataView;
   readonly starts: Uint32Array;
 }
 
@@ -198,7 +198,8 @@ function stampsOf({ start, step }: { start: number; step: number }, steps: numbe
     parts.push(part);
     starts[i + 1] = starts[i]! + part.length;
   }
-  return { bytes: Buffer.from(parts.join(''), 'latin1'), starts };
+  const { buffer, byteOffset, byteLength } = Buffer.from(parts.join(''), 'latin1');
+  return { bytes: new DataView(buffer, byteOffset, byteLength), starts };
 }
 
 function* matrixItems(
