@@ -18,11 +18,12 @@ export interface LogBounds {
 /** One partition's log. */
 export interface DurableLog {
   /**
-   * Appends and resolves with the sequence once durable. Calls made one after another are appended in that order.
+   * Appends and resolves with the sequence once durable. Calls made one after another are appended in that order. A log that is
+   * away is tried for about `msMax` (15 s unless given).
    * Errors: `full` (no room: the log refuses rather than forgets), `unavailable` (no leader, no connection, timeout: the
    * message may or may not have been appended), `too_large`.
    */
-  append(payload: Uint8Array): Promise<number>;
+  append(payload: Uint8Array, msMax?: number): Promise<number>;
   /**
    * Messages from sequence `from` on, in order, in batches, forever: waits at the tail for new ones until the signal aborts
    * (then it ends without an error). `from` older than what is kept: throws `not_found` naming the gap, never skips.

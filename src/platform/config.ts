@@ -208,7 +208,7 @@ export const SETTINGS: {
     }),
     lease_ttl: duration(
       '15s',
-      'Life of a lease or announcement that is not renewed; a JetStream leader change takes 5-7 s.',
+      'Life of a lease or announcement that is not renewed; a JetStream leader change takes 5-9 s.',
       { min: '1s' },
     ),
   },
@@ -237,9 +237,11 @@ export const SETTINGS: {
       'Unacknowledged frames held through a log outage before requests get 503.',
       { min: '1MiB' },
     ),
-    publish_timeout: duration('10s', 'Longest wait for the log: a JetStream leader change takes 5-7 s.', {
-      min: '100ms',
-    }),
+    publish_timeout: duration(
+      '15s',
+      'Longest wait for the log before requests get 503: a JetStream leader change takes 5-9 s, senders wait 30 s.',
+      { min: '100ms' },
+    ),
     body_bytes_max: bytes('32MiB', 'Largest decoded request body, as Prometheus.', { min: '64KiB' }),
     bodies_bytes_max: bytes(
       '128MiB',

@@ -15,7 +15,6 @@ import type { SimNetwork } from './network.ts';
 
 const PAYLOAD_BYTES_MAX = 1024 * 1024;
 const DUPLICATE_WINDOW_MS = 120_000;
-const APPEND_MS_MAX = 15_000;
 const READ_TIMEOUTS_MS = [500, 1500, 3000];
 const BATCH_MESSAGES = 64;
 const LOST_NOTICE_MS = 1500;
@@ -192,7 +191,6 @@ export function openSimLogs(server: LogServer, network: SimNetwork, host: SimHos
           stream: `wal_${partition}`,
           subject: String(partition),
           payloadBytesMax: PAYLOAD_BYTES_MAX,
-          appendMsMax: APPEND_MS_MAX,
           writer: `${host.name}.${host.life}.${server.nextWriter++}`,
         },
       );
@@ -214,7 +212,7 @@ function simLog(
   queue: AppendQueue,
 ): DurableLog {
   return {
-    append: (payload) => queue.append(payload),
+    append: (payload, msMax) => queue.append(payload, msMax),
     read: (from, signal) => readLog(server, network, host, partition, from, signal),
     bounds: () => retried(server, network, host, partition, 'bounds', () => server.bounds(partition)),
     async trim(first) {

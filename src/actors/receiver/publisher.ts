@@ -101,25 +101,37 @@ export class Publisher {
   async #publish(frame: SealedFrame): Promise<void> {
     this.#inFlight++;
     this.#inFlightBytes += frame.bytes.length;
-    const waiters = (): readonly Waiter[] => {
-      const found = this.#waiters.get(frame.serial) ?? [];
-      this.#waiters.delete(frame.serial);
-      return found;
-    };
     try {
       await this.#append(frame.bytes);
       this.#writer.acknowledge(frame.serial);
-      for (const waiter of waiters()) waiter.resolve();
+      for (const waiter of this.#waitersOf(frame.serial)) waiter.resolve();
     } catch (error) {
-      this.#writer.fail(frame.serial);
       const failure = asDomainError(error);
-      for (const waiter of waiters()) waiter.reject(failure);
+      this.#fail(frame.serial, failure);
+      if (failure.code === 'unavailable') this.#failWaiting(failure);
     } finally {
       this.#inFlight--;
       this.#inFlightBytes -= frame.bytes.length;
       this.flush();
       this.#reaccount();
     }
+  }
+
+  #waitersOf(serial: number): readonly Waiter[] {
+    const found = this.#waiters.get(serial);
+    this.#waiters.delete(serial);
+    return found ?? [];
+  }
+
+  #fail(serial: number, failure: DomainError): void {
+    this.#writer.fail(serial);
+    for (const waiter of this.#waitersOf(serial)) waiter.reject(failure);
+  }
+
+  // The log has been away for as long as anybody is to wait for it: nobody in the line behind waits for a turn that ends the same.
+  #failWaiting(failure: DomainError): void {
+    for (let frame = this.#writer.take(); frame !== undefined; frame = this.#writer.take())
+      this.#fail(frame.serial, failure);
   }
 
   // A leader change takes seconds: the same frame is offered again until the log is back or time is up. Should the log have
@@ -130,7 +142,7 @@ export class Publisher {
     for (;;) {
       try {
         const log = await this.#openLog();
-        await log.append(bytes);
+        await log.append(bytes, Math.max(RETRY_MS, Math.ceil(giveUp - clock.monotonic())));
         return;
       } catch (error) {
         const failure = asDomainError(error);

@@ -13,7 +13,6 @@ export interface AppendTarget {
   readonly stream: string;
   readonly subject: string;
   readonly payloadBytesMax: number;
-  readonly appendMsMax: number;
   /** Begins the ids of the messages, unlike that of any other queue; a random one when left out. */
   readonly writer?: string;
 }
@@ -21,6 +20,7 @@ export interface AppendTarget {
 interface Pending {
   readonly payload: Uint8Array;
   readonly id: string;
+  readonly msMax: number;
   /** Monotonic time at which it fails. */
   readonly end: number;
   readonly resolve: (sequence: number) => void;
@@ -29,6 +29,7 @@ interface Pending {
   sequence: number;
 }
 
+const appendMsMax = 15_000;
 const flyingMax = 64;
 const ackMsMax = 4_000;
 const resendMs = 250;
@@ -53,8 +54,8 @@ export class AppendQueue {
   }
 
   /** Appends; see DurableLog.append. */
-  append(payload: Uint8Array): Promise<number> {
-    const { payloadBytesMax, stream, appendMsMax } = this.#target;
+  append(payload: Uint8Array, msMax: number = appendMsMax): Promise<number> {
+    const { payloadBytesMax, stream } = this.#target;
     return new Promise((resolve, reject) => {
       if (payload.length > payloadBytesMax)
         return reject(
@@ -68,7 +69,8 @@ export class AppendQueue {
       this.#pending.push({
         payload,
         id: `${this.#writer}-${this.#count++}`,
-        end: this.#context.clock.monotonic() + appendMsMax,
+        msMax,
+        end: this.#context.clock.monotonic() + msMax,
         resolve,
         reject,
         state: 'waiting',
@@ -148,6 +150,13 @@ export class AppendQueue {
     );
   }
 
+  #unanswered(msMax: number): DomainError {
+    return new DomainError(
+      'unavailable',
+      `cannot append to ${this.#target.stream}: no acknowledgement within ${msMax} ms (no leader, or a disk of JetStream is full: the log of nats-server says which)`,
+    );
+  }
+
   /** Rejects the append at `index` with `error` and every later one as appended or not, nobody knows. */
   #failFrom(index: number, error: DomainError): void {
     const failed = this.#pending.splice(index);
@@ -160,21 +169,13 @@ export class AppendQueue {
     });
   }
 
-  /** Nothing is in flight: the front is lost (what was acknowledged before it has been resolved). Sends all again, or gives up. */
+  /** Nothing is in flight: the front is lost (what was acknowledged before it has been resolved). Sends all again that has time left. */
   #recover(): void {
     const { clock, link } = this.#context;
-    const front = this.#pending[0];
-    const isLate = front !== undefined && clock.monotonic() >= front.end;
-    if (front && isLate)
-      this.#failFrom(
-        0,
-        new DomainError(
-          'unavailable',
-          `cannot append to ${this.#target.stream}: no acknowledgement within ${this.#target.appendMsMax} ms`,
-        ),
-      );
-    else if (this.#pending.some((pending) => pending.state === 'acked'))
-      this.#failFrom(0, this.#outOfOrder());
+    const now = clock.monotonic();
+    const late = this.#pending.findIndex(({ end }) => end <= now);
+    if (this.#pending.some(({ state }) => state === 'acked')) this.#failFrom(0, this.#outOfOrder());
+    else if (late >= 0) this.#failFrom(late, this.#unanswered(this.#pending[late]!.msMax));
     if (this.#pending.length > 0) {
       clock.after(resendMs, () => {
         if (this.#pending.length > 0 && !link.connected()) return this.#recover();

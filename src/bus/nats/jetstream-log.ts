@@ -28,12 +28,9 @@ export interface JetstreamLogsOptions {
   readonly bytesMax: number;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Milliseconds an append may take, retries through a change of leader included, before it is `unavailable`; default 15 s. */
-  readonly appendMsMax?: number;
 }
 
 const duplicateWindowMs = 120_000;
-const appendMsMaxDefault = 15_000;
 const retryMs = 250;
 const retryMsMax = 2_000;
 
@@ -75,7 +72,6 @@ export async function openJetstreamLogs(options: JetstreamLogsOptions): Promise<
         stream,
         subject: subjectOf(partition),
         payloadBytesMax,
-        appendMsMax: options.appendMsMax ?? appendMsMaxDefault,
       });
       queues.add(queue);
       return jetstreamLog(context, stream, queue);
@@ -89,7 +85,7 @@ export async function openJetstreamLogs(options: JetstreamLogsOptions): Promise<
 
 function jetstreamLog(context: JetstreamContext, stream: string, queue: AppendQueue): DurableLog {
   return {
-    append: (payload) => queue.append(payload),
+    append: (payload, msMax) => queue.append(payload, msMax),
     read: (from, signal) => readStream(context, stream, from, signal),
     bounds: () => streamBounds(context, stream),
     async trim(first) {

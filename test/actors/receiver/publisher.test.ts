@@ -19,12 +19,14 @@ function setup(lingerMs = LINGER_MS) {
   const config = { ...INGEST_DEFAULTS, partitions: 1 };
   const ingestor = createIngestor(config, { hasher, random: seededRandom(7) });
   const appended: Uint8Array[] = [];
+  const patience: number[] = [];
   let failure: DomainError | undefined;
   let opens = 0;
   let openFailure: DomainError | undefined;
   let accounted = 0;
   const log = {
-    append: async (bytes: Uint8Array) => {
+    append: async (bytes: Uint8Array, msMax: number) => {
+      patience.push(msMax);
       if (failure) throw failure;
       return appended.push(bytes);
     },
@@ -75,6 +77,7 @@ function setup(lingerMs = LINGER_MS) {
   return {
     clock,
     appended,
+    patience,
     write,
     publisher: () => publisher!,
     fail: (error?: DomainError) => (failure = error),
@@ -143,6 +146,37 @@ describe('Publisher', () => {
     expect(await next.settled).toBe('durable');
     // Nothing of the failed frame is relied on: the series is defined again.
     expect(decodeFrame(appended[0]!).definitions.length).toBe(1);
+  });
+
+  it('lets no try go on for longer than is left of its timeout', async () => {
+    const { clock, patience, write, fail } = setup();
+    fail(away);
+    const { settled } = write(1);
+    await clock.advance(TIMEOUT_MS + 1000);
+    expect(await settled).toBe('unavailable');
+    expect(patience.slice(0, 3)).toEqual([TIMEOUT_MS, TIMEOUT_MS - 250, TIMEOUT_MS - 500]);
+    expect(patience.at(-1)).toBe(250);
+  });
+
+  it('makes nobody wait for a turn behind a log that is away', async () => {
+    const { clock, write, fail, publisher, accounted } = setup();
+    fail(away);
+    const answers: { code: string; ms: number }[] = [];
+    const began = clock.monotonic();
+    for (let value = 1; value <= 8; value++) {
+      void write(value).settled.then((code) => answers.push({ code, ms: clock.monotonic() - began }));
+      publisher().flush();
+      await clock.advance(100);
+    }
+    await clock.advance(TIMEOUT_MS + 1000);
+    // Two frames were on their way; what waited behind them was not tried for another ten seconds.
+    expect(answers.map(({ code }) => code)).toEqual(new Array(8).fill('unavailable'));
+    expect(Math.max(...answers.map(({ ms }) => ms))).toBeLessThanOrEqual(TIMEOUT_MS + 1000);
+    expect([publisher().idle, accounted()]).toEqual([true, 0]);
+    fail();
+    const { settled } = write(9);
+    await clock.advance(LINGER_MS);
+    expect(await settled).toBe('durable');
   });
 
   it('rejects at once what the log will never take', async () => {

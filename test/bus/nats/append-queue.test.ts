@@ -44,7 +44,7 @@ function fakeStream() {
   } as unknown as NatsLink;
   const clock = createVirtualClock();
   const context = { link, clock, log: silentLogger() };
-  const target = { stream: 's', subject: 's', payloadBytesMax: 1_000, appendMsMax: 10_000 };
+  const target = { stream: 's', subject: 's', payloadBytesMax: 1_000 };
   return { queue: new AppendQueue(context, target), sent, clock };
 }
 
@@ -111,11 +111,23 @@ describe('AppendQueue', () => {
 
   it('gives up after its time', async () => {
     const { queue, sent, clock } = fakeStream();
-    const append = queue.append(numbered(0));
+    const append = queue.append(numbered(0), 10_000);
     const outcome = outcomes([append]);
     await clock.advance(10_500);
     expect(await outcome).toEqual(['unavailable']);
     expect(sent.length).toBeGreaterThan(1);
+  });
+
+  it('gives up what has less time than what stands in front of it', async () => {
+    const { queue, sent, clock } = fakeStream();
+    const patient = outcomes([queue.append(numbered(0), 10_000)]);
+    const hurried = outcomes([queue.append(numbered(1), 2000), queue.append(numbered(2), 10_000)]);
+    await clock.advance(4000);
+    expect(await hurried).toEqual(['unavailable', 'unavailable']);
+    await clock.advance(250);
+    expect(sent.slice(3).map((message) => message.number)).toEqual([0]);
+    sent.at(-1)!.ack(1);
+    expect(await patient).toEqual([1]);
   });
 
   it('hands on that the log is full, and rejects what was sent after', async () => {
