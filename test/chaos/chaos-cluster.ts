@@ -1,12 +1,9 @@
 // A cluster whose every connection can be disturbed: three nats-servers, MinIO, every role twice or more as processes on loopback,
 // each process with links of its own to every server.
 
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { type MinioServer, type NatsCluster, startMinio, startNatsCluster } from '../helpers/servers.ts';
 import { type SkeinServer, startSkein } from '../helpers/skein-server.ts';
+import { mountSmallDisk, type SmallDisk } from '../helpers/small-disk.ts';
 import { type Link, openLink } from './link.ts';
 
 /** What a process does. */
@@ -20,7 +17,7 @@ export interface ChaosProcess {
   readonly nats: readonly Link[];
   readonly minio: Link;
   /** The small file system its data lies on, where one could be made. */
-  readonly mount: string | undefined;
+  readonly disk: SmallDisk | undefined;
 }
 
 /** Everything that runs. */
@@ -33,7 +30,7 @@ export interface ChaosCluster {
 }
 
 const COUNTS: Readonly<Record<ChaosRole, number>> = { shard: 3, receiver: 2, querier: 2 };
-const MOUNT_BYTES = '192m';
+const DISK_MEBIBYTES = 192;
 
 /** Starts it; `flags` go to every process. */
 export async function startChaosCluster(flags: readonly string[] = []): Promise<ChaosCluster> {
@@ -48,8 +45,9 @@ export async function startChaosCluster(flags: readonly string[] = []): Promise<
     const links = await Promise.all(nats.servers.map((server) => openLink(server.port)));
     const toMinio = await openLink(minio.port);
     for (const link of [...links, toMinio]) undo.push(() => link.close());
-    const mount = role === 'shard' ? smallDisk() : undefined;
-    if (mount !== undefined) undo.push(async () => removeDisk(mount));
+    const mounted = role === 'shard' ? mountSmallDisk(DISK_MEBIBYTES) : undefined;
+    const disk = mounted === undefined || 'missing' in mounted ? undefined : mounted;
+    if (disk !== undefined) undo.push(async () => disk.remove());
     const server = await startSkein([
       ...['--roles', role],
       ...['--nats.servers', links.map((link) => `nats://127.0.0.1:${link.port}`).join(',')],
@@ -63,10 +61,10 @@ export async function startChaosCluster(flags: readonly string[] = []): Promise<
         'true',
       ],
       ...['--s3.access_key', minio.accessKey, '--s3.secret_key', minio.secretKey],
-      ...(mount === undefined ? [] : ['--data', `${mount}/data`]),
+      ...(disk === undefined ? [] : ['--data', `${disk.folder}/data`]),
       ...flags,
     ]);
-    processes.push({ role, server, nats: links, minio: toMinio, mount });
+    processes.push({ role, server, nats: links, minio: toMinio, disk });
   };
   try {
     for (const role of Object.keys(COUNTS) as ChaosRole[])
@@ -76,21 +74,4 @@ export async function startChaosCluster(flags: readonly string[] = []): Promise<
     throw error;
   }
   return { nats, minio, processes, of: (role) => processes.filter((one) => one.role === role), dispose };
-}
-
-// A file system that can be filled without hurting the machine; undefined where mounting is not allowed.
-function smallDisk(): string | undefined {
-  const folder = mkdtempSync(path.join(tmpdir(), 'skein-chaos-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${MOUNT_BYTES}`, 'tmpfs', folder], { stdio: 'pipe' });
-    return folder;
-  } catch {
-    rmSync(folder, { recursive: true, force: true });
-    return undefined;
-  }
-}
-
-function removeDisk(folder: string): void {
-  execFileSync('umount', [folder], { stdio: 'pipe' });
-  rmSync(folder, { recursive: true, force: true });
 }

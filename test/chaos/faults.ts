@@ -1,6 +1,6 @@
 // What can go wrong, as a table: each fault begins, lasts, and is healed. Which one comes when is drawn from the seed.
 
-import { closeSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import type { Random } from '../../src/platform/random.ts';
 import { rawRequest } from '../helpers/raw-http.ts';
@@ -137,11 +137,10 @@ export const FAULTS: readonly Fault[] = [
     name: "a shard's disk is full",
     seconds: [5, 20],
     async begin(cluster, random) {
-      const { server, mount } = one(cluster.of('shard'), random);
-      if (mount === undefined) return undefined;
-      const file = path.join(mount, 'filler');
-      fill(file);
-      return { victim: server.name, heal: async () => rmSync(file) };
+      const { server, disk } = one(cluster.of('shard'), random);
+      if (disk === undefined) return undefined;
+      disk.fill();
+      return { victim: server.name, heal: async () => disk.free() };
     },
   },
 ];
@@ -174,20 +173,4 @@ function flipByte(folder: string | undefined, random: Random): string {
   writeSync(descriptor, byte, 0, 1, at);
   closeSync(descriptor);
   return `${path.relative(folder, file)} at ${at}`;
-}
-
-function fill(file: string): void {
-  const descriptor = openSync(file, 'w');
-  try {
-    for (const size of [1 << 20, 4096, 1]) {
-      const bytes = Buffer.alloc(size);
-      try {
-        for (;;) writeSync(descriptor, bytes);
-      } catch {
-        // full: go on with smaller pieces
-      }
-    }
-  } finally {
-    closeSync(descriptor);
-  }
 }

@@ -18,6 +18,8 @@ export interface ClusterSize {
   readonly receivers: number;
   readonly shards: number;
   readonly queriers: number;
+  /** Where a single nats-server keeps the logs. */
+  readonly natsStore?: string;
 }
 
 /** A running cluster. */
@@ -36,7 +38,7 @@ export interface Cluster {
 export async function startCluster(size: ClusterSize, flags: readonly string[] = []): Promise<Cluster> {
   const [nats, minio] = await Promise.all([
     size.nats === 1
-      ? startNats().then((server) => [server])
+      ? startNats(size.natsStore === undefined ? {} : { store: size.natsStore }).then((server) => [server])
       : startNatsCluster().then(({ servers }) => servers),
     startMinio(),
   ]);

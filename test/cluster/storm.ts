@@ -57,7 +57,7 @@ export async function weather(cluster: Cluster, load: Load, storm: Storm): Promi
     seconds: Math.round(seconds * 10) / 10,
     writeMs: { before: writeTimes(before.latencies), during: writeTimes(latencies) },
     writes: { ...trouble, turnedAway: trouble.turnedAway.length, broken: [...trouble.broken] },
-    answers: { ...heard, broken: [...heard.broken] },
+    answers: { ...heard, partial: heard.partial.length, broken: [...heard.broken] },
     recoveryMs,
   });
   return { heard, trouble, recoveryMs };

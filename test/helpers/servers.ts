@@ -131,6 +131,8 @@ async function httpOk(url: string): Promise<boolean> {
 export interface NatsOptions {
   /** Largest payload in bytes (the server's default is 1 MB). */
   readonly maxPayload?: number;
+  /** Folder of the streams, within the server's own unless given: then streams may reserve more than it has room for. */
+  readonly store?: string;
 }
 
 interface NatsNode {
@@ -145,7 +147,7 @@ function natsConfig(node: NatsNode, options: NatsOptions, place: { folder: strin
     `server_name: ${node.name}`,
     `listen: "${place.host}:${node.port}"`,
     `http: "${place.host}:${node.monitorPort}"`,
-    `jetstream { store_dir: "${place.folder}/jetstream", sync_interval: always }`,
+    `jetstream { store_dir: "${options.store ?? place.folder}/jetstream", sync_interval: always${options.store === undefined ? '' : ', max_file_store: 1G'} }`,
   ];
   if (options.maxPayload !== undefined) lines.push(`max_payload: ${options.maxPayload}`);
   if (node.cluster) {
