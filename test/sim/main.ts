@@ -47,6 +47,7 @@ function readOptions(): Options {
 async function main(): Promise<number> {
   const options = readOptions();
   const { first, last, jobs } = options;
+  if (last > first) console.log(`sim: seeds ${first}..${last}`);
   if (jobs > 1) return inChildren(options);
   const began = performance.now();
   const filter = options.bug === '' ? undefined : BUGS[options.bug];
