@@ -4,16 +4,21 @@
 
 import { parseArgs } from 'node:util';
 import { type Random, seededRandom } from '../../src/platform/random.ts';
+import { Load } from '../cluster/load.ts';
+import { balance, type Heard, Questions, wrongLately } from '../cluster/questions.ts';
+import { sleep, spread } from '../cluster/rig.ts';
 import { missingServers } from '../helpers/servers.ts';
 import { type ChaosCluster, startChaosCluster } from './chaos-cluster.ts';
 import { FAULTS, type Fault } from './faults.ts';
-import { judgeAll, judgeWindow, Questions } from './judge.ts';
-import { KnownLoad, STEP_MS, sleep } from './known-load.ts';
 
 const LANES = 8;
+const SERIES_PER_LANE = 250;
+const STEP_MS = 10_000;
 /** Data time that a run covers, however long it takes: a dozen blocks are cut. */
 const SPAN_MS = 26 * 3_600_000;
 const RECOVERY_MS_MAX = 60_000;
+/** A balancer in front of the receivers sends a write to another one after this. */
+const WRITE_MS_MAX = 10_000;
 const PAUSE_MS = 2000;
 /** Runs shorter than this have faults cut short, so that every kind comes. */
 const LONG_MINUTES = 5;
@@ -64,16 +69,18 @@ interface Plan {
 
 async function run(cluster: ChaosCluster, plan: Plan): Promise<number> {
   const runMs = plan.minutes * 60_000;
-  const servers = (role: 'receiver' | 'querier') => () => cluster.of(role).map(({ server }) => server);
-  const load = new KnownLoad({
-    receivers: servers('receiver'),
+  const servers = (role: 'receiver' | 'querier') => cluster.of(role).map(({ server }) => server);
+  const load = new Load({
+    receivers: () => servers('receiver'),
     lanes: LANES,
-    start: Math.floor((Date.now() - SPAN_MS) / STEP_MS) * STEP_MS,
+    seriesPerLane: SERIES_PER_LANE,
+    stepMs: STEP_MS,
+    backMs: SPAN_MS,
     paceMs: (runMs * STEP_MS) / SPAN_MS,
+    writeMsMax: WRITE_MS_MAX,
   });
-  const questions = new Questions();
   load.run();
-  questions.run(load, servers('querier'), seededRandom(plan.seed + 1));
+  const questions = new Questions(load, servers('querier'));
   const rows = new Map<string, Row>();
   const end = performance.now() + runMs;
   let bag: Fault[] = [];
@@ -84,13 +91,12 @@ async function run(cluster: ChaosCluster, plan: Plan): Promise<number> {
     await strike(cluster, load, bag.pop()!, rows, plan);
   }
   await load.stop();
-  await questions.stop();
-  return report(cluster, load, questions, [...rows.values()]);
+  return report(cluster, load, await questions.stop(), [...rows.values()]);
 }
 
 async function strike(
   cluster: ChaosCluster,
-  load: KnownLoad,
+  load: Load,
   fault: Fault,
   rows: Map<string, Row>,
   { random, verbose, minutes }: Plan,
@@ -125,32 +131,22 @@ async function strike(
 }
 
 // Until every lane is written on and every querier is right about it: ms, or what is still not.
-async function recovered(cluster: ChaosCluster, load: KnownLoad): Promise<number | string> {
+async function recovered(cluster: ChaosCluster, load: Load): Promise<number | string> {
   const began = performance.now();
   const before = [...load.acked];
-  const lanes = before.map((_, lane) => lane);
   let last: unknown = 'no lane was written';
   while (performance.now() - began < RECOVERY_MS_MAX) {
     if (load.acked.every((steps, lane) => steps > before[lane]!)) {
-      const known = Math.min(...load.acked) - 1;
-      const verdicts = await Promise.all(
-        cluster.of('querier').map(({ server }) => judgeWindow(server, load, lanes, known, 10)),
-      );
-      const bad = verdicts.find(({ kind }) => kind !== 'right');
-      if (bad === undefined) return Math.round(performance.now() - began);
-      last = JSON.stringify(bad);
+      const found = await Promise.all(cluster.of('querier').map(({ server }) => wrongLately(load, server)));
+      last = found.find((text) => text !== undefined);
+      if (last === undefined) return Math.round(performance.now() - began);
     }
     await sleep(100);
   }
   return String(last);
 }
 
-async function report(
-  cluster: ChaosCluster,
-  load: KnownLoad,
-  questions: Questions,
-  rows: Row[],
-): Promise<number> {
+async function report(cluster: ChaosCluster, load: Load, heard: Heard, rows: Row[]): Promise<number> {
   const width = Math.max(...rows.map(({ fault }) => fault.length));
   console.log(`\n${'fault'.padEnd(width)}  times  skipped  slowest recovery`);
   for (const { fault, times, skipped, recoveryMsMax } of rows)
@@ -159,23 +155,42 @@ async function report(
     );
   const stuck = rows.flatMap(({ fault, notRecovered }) => notRecovered.map((text) => `${fault}: ${text}`));
   const balances = [];
-  for (const { server } of cluster.of('querier')) balances.push(await judgeAll(server, load, HOUR_STEPS));
-  const { counts, latencies } = questions;
-  const sorted = latencies.toSorted((a, b) => a - b);
-  const at = (share: number): number => Math.round(sorted[Math.floor(sorted.length * share)] ?? Number.NaN);
+  for (const { server } of cluster.of('querier')) balances.push(await balance(load, server, HOUR_STEPS));
+  const { turnedAway, broken, wrong: wrongWrites } = load.trouble;
+  const failed = heard.turnedAway.length + sumOf(heard.broken.values());
+  const { ordinary, strong } = heard.answerMs;
+  const { p50, p99 } = spread([...ordinary, ...strong]);
   console.log(
-    `\n${load.samples} samples acknowledged, ${load.retries} writes tried again; ` +
-      `${counts.right} right answers (p50 ${at(0.5)} ms, p99 ${at(0.99)} ms), ${counts.partial} said to be partial, ${counts.failed} failed`,
+    `\n${load.samples} samples acknowledged, ${turnedAway.length + sumOf(broken.values())} writes tried again; ` +
+      `${heard.right} right answers, ${heard.partial.length} said to be partial, ${failed} failed; p50 ${p50} ms, p99 ${p99} ms of them all`,
   );
-  for (const [text, times] of questions.texts) console.log(`  ${times} x ${text}`);
-  const wrong = [...questions.wrong, ...balances.flatMap((balance) => balance.wrong)];
-  for (const text of [...load.surprises, ...stuck, ...wrong].slice(0, 40)) console.log(`  ! ${text}`);
-  const lost = Math.max(...balances.map((balance) => balance.lost));
-  const doubled = Math.max(...balances.map((balance) => balance.doubled));
+  for (const [text, times] of kindsOf([...heard.partial, ...heard.turnedAway.map(({ text }) => text)]))
+    console.log(`  ${times} x ${text}`);
+  const wrong = [...heard.wrong, ...balances.flatMap((found) => found.wrong)];
+  for (const text of [...wrongWrites, ...stuck, ...wrong].slice(0, 40)) console.log(`  ! ${text}`);
+  const lost = Math.max(...balances.map((found) => found.lost));
+  const doubled = Math.max(...balances.map((found) => found.doubled));
   console.log(
-    `\n${lost} lost, ${doubled} doubled, ${questions.wrong.length} wrong, ${stuck.length} not recovered`,
+    `\n${lost} lost, ${doubled} doubled, ${heard.wrong.length} wrong, ${stuck.length} not recovered`,
   );
-  return wrong.length + stuck.length + load.surprises.length === 0 ? 0 : 1;
+  return wrong.length + stuck.length + wrongWrites.length === 0 ? 0 : 1;
+}
+
+function sumOf(counts: Iterable<number>): number {
+  let sum = 0;
+  for (const count of counts) sum += count;
+  return sum;
+}
+
+// What was said, without the numbers in it, and how often.
+function kindsOf(texts: readonly string[]): Map<string, number> {
+  const kinds = new Map<string, number>();
+  for (const text of texts) {
+    const said = /: (\d{3} .*)$/s.exec(text)?.[1] ?? text;
+    const kind = said.replace(/\d+/g, 'N').slice(0, 160);
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  return kinds;
 }
 
 function shuffled<T>(items: readonly T[], random: Random): T[] {

@@ -1,6 +1,6 @@
 // A load of which every sample is known. Lanes of series are written scrape by scrape, as Prometheus's senders do: a lane never in
-// parallel, each scrape again and again until it is acknowledged. In step s (s seconds after the start) series i of a lane of N has
-// the value s*N + i + 1: no two samples of a lane are alike, and the right answer to any question about acknowledged steps is known.
+// parallel, each scrape again and again until it is acknowledged. In step s series i of a lane of N has the value s*N + i + 1: no two
+// samples of a lane are alike, and the right answer to any question about acknowledged steps is known.
 
 import { rawRequest } from '../helpers/raw-http.ts';
 import type { SkeinServer } from '../helpers/skein-server.ts';
@@ -8,10 +8,9 @@ import { sleep } from './rig.ts';
 import { V1, V2, writeHeaders } from './write-cases.ts';
 import { type ScrapeBody, scrapeBody } from './write-template.ts';
 
-/** Data time between two steps, ms. */
-export const STEP_MS = 1000;
 const RETRY_MS = 200;
-const WRITE_MS_MAX = 60_000;
+/** Data time that a lane may run ahead of the slowest: with an hour more, samples of the slowest would be too old. */
+const AHEAD_MS_MAX = 600_000;
 
 /** What a load is made of. */
 export interface LoadOptions {
@@ -20,15 +19,23 @@ export interface LoadOptions {
   /** Senders at once; even ones speak remote write 1.0, odd ones 2.0. */
   readonly lanes?: number;
   readonly seriesPerLane?: number;
+  /** Data time between two steps, ms. */
+  readonly stepMs?: number;
+  /** Data time from the first step to now, ms. */
+  readonly backMs?: number;
   /** Least wall time from one step of a lane to the next, ms. */
   readonly paceMs?: number;
+  /** Steps after which a lane writes no more. */
+  readonly stepsMax?: number;
+  /** Longest wait for the answer to a write, ms. */
+  readonly writeMsMax?: number;
 }
 
 /** What became of the writes that were not acknowledged. */
 export interface WriteTrouble {
   /** 503 with Retry-After: address of the receiver and what it said. */
   readonly turnedAway: { readonly url: string; readonly text: string }[];
-  /** Broken connections, by the address of the receiver. */
+  /** Broken connections, and answers that did not come in time, by the address of the receiver. */
   readonly broken: Map<string, number>;
   /** Everything else: nobody should see these. */
   readonly wrong: string[];
@@ -36,7 +43,9 @@ export interface WriteTrouble {
 
 /** The load. */
 export class Load {
-  readonly start: number = Math.floor(Date.now() / STEP_MS) * STEP_MS - 3_600_000;
+  /** Data time of step 0, ms, and between two steps. */
+  readonly start: number;
+  readonly stepMs: number;
   readonly lanes: number;
   readonly seriesPerLane: number;
   /** Steps acknowledged, by lane. */
@@ -55,8 +64,10 @@ export class Load {
   #ended: Promise<unknown> = Promise.resolve();
 
   constructor(options: LoadOptions) {
-    const { lanes = 8, seriesPerLane = 2000 } = options;
+    const { lanes = 8, seriesPerLane = 2000, stepMs = 1000, backMs = 3_600_000 } = options;
     this.#options = options;
+    this.start = Math.floor((Date.now() - backMs) / stepMs) * stepMs;
+    this.stepMs = stepMs;
     this.lanes = lanes;
     this.seriesPerLane = seriesPerLane;
     this.acked = new Array(lanes).fill(0);
@@ -81,7 +92,7 @@ export class Load {
 
   /** Data time of a step, in seconds. */
   time(step: number): number {
-    return (this.start + step * STEP_MS) / 1000;
+    return (this.start + step * this.stepMs) / 1000;
   }
 
   run(): void {
@@ -104,10 +115,15 @@ export class Load {
   }
 
   async #lane(lane: number): Promise<void> {
-    const { paceMs = 250 } = this.#options;
-    for (let attempt = 0; this.#running; ) {
+    const { paceMs = 250, stepsMax = Number.POSITIVE_INFINITY } = this.#options;
+    const aheadMax = AHEAD_MS_MAX / this.stepMs;
+    for (let attempt = 0; this.#running && this.acked[lane]! < stepsMax; ) {
       const began = performance.now();
       const step = this.acked[lane]!;
+      if (step > Math.min(...this.acked) + aheadMax) {
+        await sleep(RETRY_MS);
+        continue;
+      }
       this.sent[lane] = step + 1;
       if (await this.#write(lane, attempt)) {
         this.acked[lane] = step + 1;
@@ -121,10 +137,11 @@ export class Load {
   }
 
   async #write(lane: number, attempt: number): Promise<boolean> {
+    const { writeMsMax = 60_000 } = this.#options;
     const receivers = this.#options.receivers();
     const { url } = receivers[(lane + attempt) % receivers.length]!;
     const step = this.acked[lane]!;
-    const body = this.#bodies[lane]!(this.start + step * STEP_MS, step * this.seriesPerLane + 1);
+    const body = this.#bodies[lane]!(this.start + step * this.stepMs, step * this.seriesPerLane + 1);
     const began = performance.now();
     const { trouble } = this;
     try {
@@ -137,7 +154,7 @@ export class Load {
         path: '/api/v1/write',
         headers: writeHeaders(versionOf(lane) === 'v1' ? V1 : V2),
         body,
-        signal: AbortSignal.timeout(WRITE_MS_MAX),
+        signal: AbortSignal.timeout(writeMsMax),
       });
       if (status >= 200 && status < 300) {
         this.latencies.push(performance.now() - began);
@@ -148,15 +165,18 @@ export class Load {
         trouble.turnedAway.push({ url, text: said });
       else trouble.wrong.push(`${status} ${said}`);
     } catch (error) {
-      if (BROKEN.has((error as NodeJS.ErrnoException).code ?? ''))
-        trouble.broken.set(url, (trouble.broken.get(url) ?? 0) + 1);
+      if (isBroken(error)) trouble.broken.set(url, (trouble.broken.get(url) ?? 0) + 1);
       else trouble.wrong.push(String(error));
     }
     return false;
   }
 }
 
-const BROKEN = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE']);
+/** Whether nobody answered: the connection broke, or no answer came in time. */
+export function isBroken(error: unknown): boolean {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ABORT_ERR'].includes(code);
+}
 
 function noTrouble(): WriteTrouble {
   return { turnedAway: [], broken: new Map(), wrong: [] };

@@ -2,13 +2,15 @@
 
 import { rawRequest } from '../helpers/raw-http.ts';
 import type { SkeinServer } from '../helpers/skein-server.ts';
-import { type Load, STEP_MS } from './load.ts';
+import { isBroken, type Load } from './load.ts';
 import { sleep } from './rig.ts';
 
 const ASK_MS_MAX = 60_000;
 const WINDOW_STEPS = 30;
 const PAUSE_MS = 100;
 const SERIES_PER_READ = 500;
+/** Its multiples spread evenly. */
+const GOLDEN_RATIO = 0.618;
 
 interface Reply {
   readonly status: number;
@@ -53,6 +55,18 @@ interface Question {
 /** Sum of the values 1 to n. */
 const sumTo = (n: number): number => (n * (n + 1)) / 2;
 
+/** Samples of a lane in steps `first` to `end` - 1, and the sum of their values. */
+function known({ seriesPerLane }: Load, first: number, end: number): { count: number; sum: number } {
+  return {
+    count: (end - first) * seriesPerLane,
+    sum: sumTo(end * seriesPerLane) - sumTo(first * seriesPerLane),
+  };
+}
+
+/** As much of a lane as `steps` steps up to the instant of the query. */
+const windowOf = (load: Load, lane: number, steps: number): string =>
+  `load{lane="${lane}"}[${steps * load.stepMs}ms]`;
+
 /** The `kind`-th question about the first `steps` steps of a lane. */
 function questionOf(load: Load, kind: number, lane: number, steps: number): Question {
   const { seriesPerLane } = load;
@@ -62,30 +76,26 @@ function questionOf(load: Load, kind: number, lane: number, steps: number): Ques
     path: instantPath(query, load.time(steps - 1)),
     expected: [expected],
   });
-  const range = `[${WINDOW_STEPS}s]`;
-  const window = Math.min(steps, WINDOW_STEPS);
+  const from = Math.max(0, steps - WINDOW_STEPS);
+  const range = windowOf(load, lane, WINDOW_STEPS);
   switch (kind % 4) {
     case 0:
-      return at(`sum(count_over_time(${selector}${range}))`, window * seriesPerLane);
+      return at(`sum(count_over_time(${range}))`, known(load, from, steps).count);
     case 1:
-      return at(
-        `sum(sum_over_time(${selector}${range}))`,
-        sumTo(steps * seriesPerLane) - sumTo((steps - window) * seriesPerLane),
-      );
+      return at(`sum(sum_over_time(${range}))`, known(load, from, steps).sum);
     case 2: {
       const i = (steps * 7919) % seriesPerLane;
       return at(`load{lane="${lane}",i="${i}"}`, (steps - 1) * seriesPerLane + i + 1);
     }
     default: {
-      const from = steps - window;
-      const sums = Array.from({ length: window }, (_, index) => {
-        const step = from + index;
-        return sumTo((step + 1) * seriesPerLane) - sumTo(step * seriesPerLane);
-      });
+      const sums = Array.from(
+        { length: steps - from },
+        (_, index) => known(load, from + index, from + index + 1).sum,
+      );
       const query = `sum(${selector})`;
       return {
         text: `${query} from step ${from} to ${steps - 1}`,
-        path: `query_range?query=${encodeURIComponent(query)}&start=${load.time(from)}&end=${load.time(steps - 1)}&step=${STEP_MS / 1000}`,
+        path: `query_range?query=${encodeURIComponent(query)}&start=${load.time(from)}&end=${load.time(steps - 1)}&step=${load.stepMs / 1000}`,
         expected: sums,
       };
     }
@@ -105,12 +115,12 @@ export interface Heard {
   readonly partial: string[];
   /** 503 with Retry-After: address of the querier and what it said. */
   readonly turnedAway: { readonly url: string; readonly text: string }[];
-  /** Broken connections, by the address of the querier. */
+  /** Broken connections, and answers that did not come in time, by the address of the querier. */
   readonly broken: Map<string, number>;
   /** Answers that are not right and do not say so, and errors nobody should see. */
   readonly wrong: string[];
-  /** Longest time to an answer, ms: of ordinary questions, and of strong reads. */
-  readonly slowestMs: { ordinary: number; strong: number };
+  /** Times to an answer, ms: of ordinary questions, and of strong reads. */
+  readonly answerMs: { readonly ordinary: number[]; readonly strong: number[] };
 }
 
 const nothingHeard = (): Heard => ({
@@ -119,7 +129,7 @@ const nothingHeard = (): Heard => ({
   turnedAway: [],
   broken: new Map(),
   wrong: [],
-  slowestMs: { ordinary: 0, strong: 0 },
+  answerMs: { ordinary: [], strong: [] },
 });
 
 /** An ordinary answer may lack what was written this long ago (shard.stale_after and a little), a strong one nothing. */
@@ -127,7 +137,7 @@ const FRESH_MS = 3500;
 
 /**
  * Asks every querier again and again until stopped, and judges the answers: ordinary questions, and strong reads of all that was
- * acknowledged until then.
+ * acknowledged until then. Two of three are about the newest steps, the others about any.
  */
 export class Questions {
   readonly heard: Heard = nothingHeard();
@@ -154,15 +164,15 @@ export class Questions {
 
   async #keepAsking(server: SkeinServer, consistency: 'ordinary' | 'strong'): Promise<void> {
     const { lanes } = this.#load;
-    const { slowestMs } = this.heard;
     for (let turn = 0; this.#running; turn++) {
       const lane = turn % lanes;
-      const steps = this.#load.settled(lane, consistency === 'strong' ? 0 : FRESH_MS);
+      const settled = this.#load.settled(lane, consistency === 'strong' ? 0 : FRESH_MS);
+      const steps = turn % 3 < 2 ? settled : Math.ceil(settled * ((turn * GOLDEN_RATIO) % 1));
       if (steps > 0) {
         const began = performance.now();
         const question = questionOf(this.#load, turn + Math.floor(turn / lanes), lane, steps);
         await this.#judge(server, question, consistency === 'strong');
-        slowestMs[consistency] = Math.max(slowestMs[consistency], Math.round(performance.now() - began));
+        this.heard.answerMs[consistency].push(performance.now() - began);
       }
       await sleep(PAUSE_MS);
     }
@@ -176,8 +186,7 @@ export class Questions {
     try {
       reply = await ask(server, path, strong);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code?.startsWith('ECONN'))
-        heard.broken.set(server.url, (heard.broken.get(server.url) ?? 0) + 1);
+      if (isBroken(error)) heard.broken.set(server.url, (heard.broken.get(server.url) ?? 0) + 1);
       else heard.wrong.push(`${asked}: ${String(error)}`);
       return;
     }
@@ -197,37 +206,108 @@ function isPart(points: readonly number[], expected: readonly number[]): boolean
   return points.length <= expected.length && points.every((point, i) => point <= expected[i]!);
 }
 
+/** What counting and summing found. */
+export interface Balance {
+  /** Samples that are not there. */
+  readonly lost: number;
+  /** Samples there are too many. */
+  readonly doubled: number;
+  /** What is not right, window by window. */
+  readonly wrong: readonly string[];
+}
+
+/** Counts and sums every acknowledged sample of every lane, in windows of `windowSteps`. */
+export async function balance(
+  load: Load,
+  server: SkeinServer,
+  windowSteps: number = Number.POSITIVE_INFINITY,
+): Promise<Balance> {
+  const found = { lost: 0, doubled: 0, wrong: [] as string[] };
+  const lanes = load.acked.map(async (steps, lane) => {
+    for (let first = 0; first < steps; first += windowSteps) {
+      const end = Math.min(steps, first + windowSteps);
+      const { count, notes } = await weigh(load, server, { lane, first, end });
+      found.wrong.push(...notes);
+      const missing = count === undefined ? 0 : known(load, first, end).count - count;
+      if (missing > 0) found.lost += missing;
+      else found.doubled -= missing;
+    }
+  });
+  await Promise.all(lanes);
+  return found;
+}
+
+/** Counts and sums the newest steps that all lanes have; undefined when they are right, else what is not. */
+export async function wrongLately(load: Load, server: SkeinServer): Promise<string | undefined> {
+  const end = Math.min(...load.acked);
+  const first = Math.max(0, end - WINDOW_STEPS);
+  if (end === 0) return 'no lane was written';
+  const found = await Promise.all(load.acked.map((_, lane) => weigh(load, server, { lane, first, end })));
+  return textOf(found.flatMap(({ notes }) => notes));
+}
+
 /**
  * Counts and sums every acknowledged sample of every lane, and makes sure that nothing is there that was never sent. Undefined when
  * all of it is exactly right, else what is not.
  */
 export async function wrongTotals(load: Load, server: SkeinServer): Promise<string | undefined> {
-  const lanes = load.acked.map(async (steps, lane) => {
-    if (steps === 0) return [];
-    const { seriesPerLane } = load;
-    const selector = `load{lane="${lane}"}[2h]`;
-    const samples = steps * seriesPerLane;
-    const total = async (func: string, at: number): Promise<number | string> => {
-      const reply = await ask(server, instantPath(`sum(${func}(${selector}))`, load.time(at)));
-      return reply.status === 200 && reply.warnings === undefined
-        ? (pointsOf(reply)[0] ?? 0)
-        : `${reply.status} ${reply.error ?? reply.warnings}`;
-    };
-    const [count, sum, ever] = await Promise.all([
-      total('count_over_time', steps - 1),
-      total('sum_over_time', steps - 1),
-      total('count_over_time', steps + 100),
-    ]);
-    const notes = [];
-    if (count !== samples) notes.push(`${count} samples of ${samples}`);
-    if (sum !== sumTo(samples)) notes.push(`the sum is ${sum} and not ${sumTo(samples)}`);
-    // The step that was sent and not acknowledged may be there, or parts of it.
-    if (typeof ever !== 'number' || ever < samples || ever > load.sent[lane]! * seriesPerLane)
-      notes.push(`${ever} samples of ${samples} to ${load.sent[lane]! * seriesPerLane} ever sent`);
-    return notes.map((note) => `lane ${lane}: ${note}`);
+  const { wrong } = await balance(load, server);
+  const ever = load.acked.map(async (steps, lane) => {
+    const count = await total(load, server, { lane, func: 'count_over_time', first: 0, end: steps + 100 });
+    const least = known(load, 0, steps).count;
+    const most = known(load, 0, load.sent[lane]!).count;
+    if (typeof count === 'number' && count >= least && count <= most) return [];
+    return [`lane ${lane}: ${count} samples of ${least} to ${most} ever sent`];
   });
-  const notes = (await Promise.all(lanes)).flat();
-  return notes.length === 0 ? undefined : notes.join('; ');
+  return textOf([...wrong, ...(await Promise.all(ever)).flat()]);
+}
+
+const textOf = (notes: readonly string[]): string | undefined =>
+  notes.length === 0 ? undefined : notes.join('; ');
+
+/** Steps `first` to `end` - 1 of a lane. */
+interface Stretch {
+  readonly lane: number;
+  readonly first: number;
+  readonly end: number;
+}
+
+// How many samples of a stretch there are, if that can be said, and what is not right with them.
+async function weigh(
+  load: Load,
+  server: SkeinServer,
+  stretch: Stretch,
+): Promise<{ count: number | undefined; notes: string[] }> {
+  const { lane, first, end } = stretch;
+  const expected = known(load, first, end);
+  const [count, sum] = await Promise.all([
+    total(load, server, { ...stretch, func: 'count_over_time' }),
+    total(load, server, { ...stretch, func: 'sum_over_time' }),
+  ]);
+  const notes: string[] = [];
+  if (count !== expected.count) notes.push(`${count} samples of ${expected.count}`);
+  if (sum !== expected.sum) notes.push(`the sum is ${sum} and not ${expected.sum}`);
+  return {
+    count: typeof count === 'number' ? count : undefined,
+    notes: notes.map((note) => `lane ${lane}, steps ${first} to ${end - 1}, from ${server.name}: ${note}`),
+  };
+}
+
+// Of the samples of a stretch, or why it is not known.
+async function total(
+  load: Load,
+  server: SkeinServer,
+  { lane, first, end, func }: Stretch & { readonly func: string },
+): Promise<number | string> {
+  const query = `sum(${func}(${windowOf(load, lane, end - first)}))`;
+  try {
+    const reply = await ask(server, instantPath(query, load.time(end - 1)));
+    return reply.status === 200 && reply.warnings === undefined
+      ? (pointsOf(reply)[0] ?? 0)
+      : `${reply.status} ${reply.error ?? reply.warnings}`;
+  } catch (error) {
+    return String(error);
+  }
 }
 
 /** Reads every acknowledged sample back, one by one. Returns how many were compared, and up to ten that are not right. */
@@ -243,7 +323,7 @@ export async function readBack(
   for (const [lane, steps] of load.acked.entries())
     for (let first = 0; first < load.seriesPerLane; first += SERIES_PER_READ) {
       const numbers = Array.from({ length: SERIES_PER_READ }, (_, n) => first + n);
-      const query = `load{lane="${lane}",i=~"${numbers.join('|')}"}[2h]`;
+      const query = `load{lane="${lane}",i=~"${numbers.join('|')}"}[${steps * load.stepMs}ms]`;
       const reply = await ask(server, instantPath(query, load.time(steps - 1)));
       if (reply.status !== 200 || reply.warnings) {
         note(`lane ${lane}: ${reply.status} ${reply.error ?? reply.warnings}`);

@@ -164,6 +164,20 @@ export async function gauges(server: SkeinServer, name: string): Promise<Map<str
   return found;
 }
 
+/** Half of these times (ms) are no longer than `p50`, 99 of 100 no longer than `p99`; rounded, 0 of none. */
+export interface Spread {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** How times are spread. */
+export function spread(times: readonly number[]): Spread {
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (share: number): number => Math.round(sorted[Math.floor(share * (sorted.length - 1))] ?? 0);
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
 /** Shows what was measured when SKEIN_TEST_REPORT=1. */
 export function report(what: string, facts: object): void {
   if (process.env['SKEIN_TEST_REPORT'] === '1') console.log(what, JSON.stringify(facts));

@@ -4,7 +4,7 @@
 import type { SkeinServer } from '../helpers/skein-server.ts';
 import type { Load, WriteTrouble } from './load.ts';
 import { type Heard, Questions, wrongTotals } from './questions.ts';
-import { type Cluster, report, sleep, until } from './rig.ts';
+import { type Cluster, report, type Spread, sleep, spread, until } from './rig.ts';
 
 const CALM_MS = 1000;
 
@@ -20,13 +20,9 @@ export interface Storm {
 export interface Aftermath {
   readonly heard: Heard;
   readonly trouble: WriteTrouble;
+  /** How long acknowledged writes took before it and while it happened. */
+  readonly writeMs: { readonly before: Spread; readonly during: Spread };
   readonly recoveryMs: number;
-}
-
-/** Milliseconds below which the part `share` of these lies, rounded; 0 of none. */
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return Math.round(sorted[Math.floor(share * (sorted.length - 1))] ?? 0);
 }
 
 /** Writes and asks for a while in peace, then while it happens, and a while after; then counts and sums all there is. */
@@ -51,20 +47,22 @@ export async function weather(cluster: Cluster, load: Load, storm: Storm): Promi
   const recoveryMs = Math.max(
     ...(await Promise.all(queriers.map((server) => recovered(load, server, storm.recoveryMsMax)))),
   );
+  const writeMs = { before: spread(before.latencies), during: spread(latencies) };
   report(storm.name, {
     samples: load.samples,
     samplesPerSecond: Math.round((load.samples - samples) / seconds),
     seconds: Math.round(seconds * 10) / 10,
-    writeMs: { before: writeTimes(before.latencies), during: writeTimes(latencies) },
+    writeMs,
     writes: { ...trouble, turnedAway: trouble.turnedAway.length, broken: [...trouble.broken] },
-    answers: { ...heard, partial: heard.partial.length, broken: [...heard.broken] },
+    answers: {
+      ...heard,
+      partial: heard.partial.length,
+      broken: [...heard.broken],
+      answerMs: { ordinary: spread(heard.answerMs.ordinary), strong: spread(heard.answerMs.strong) },
+    },
     recoveryMs,
   });
-  return { heard, trouble, recoveryMs };
-}
-
-function writeTimes(latencies: readonly number[]): object {
-  return { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), max: quantile(latencies, 1) };
+  return { heard, trouble, writeMs, recoveryMs };
 }
 
 /** Waits until every acknowledged sample of every lane is counted and summed right; how long that took, ms. */
