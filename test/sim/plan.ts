@@ -65,6 +65,21 @@ export interface Plan {
   readonly faults: readonly PlannedFault[];
 }
 
+/** What a plan has where nothing but its faults goes wrong. */
+export const QUIET: Pick<
+  Plan,
+  'skewMs' | 'lose' | 'duplicate' | 'slow' | 'slowMs' | 'bucketRefuse' | 'bucketSlow' | 'bucketSlowMs'
+> = {
+  skewMs: 0,
+  lose: 0,
+  duplicate: 0,
+  slow: 0,
+  slowMs: 50,
+  bucketRefuse: 0,
+  bucketSlow: 0,
+  bucketSlowMs: 1000,
+};
+
 /** Draws the plan of a seed. */
 export function drawPlan(seed: number): Plan {
   const random = seededRandom(seed);

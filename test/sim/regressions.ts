@@ -1,6 +1,6 @@
 // Plans that failed once, as they were shrunk, each with what it found. They stay: `npm test` runs them.
 
-import type { Plan } from './plan.ts';
+import { type Plan, QUIET } from './plan.ts';
 
 /** A plan that failed. It is kept whole: seeds mean something else when the draws change. */
 export interface Regression {
@@ -8,17 +8,6 @@ export interface Regression {
   readonly found: string;
   readonly plan: Plan;
 }
-
-const QUIET = {
-  skewMs: 0,
-  lose: 0,
-  duplicate: 0,
-  slow: 0,
-  slowMs: 50,
-  bucketRefuse: 0,
-  bucketSlow: 0,
-  bucketSlowMs: 1000,
-} as const;
 
 /** All of them. */
 export const REGRESSIONS: readonly Regression[] = [

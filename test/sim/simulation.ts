@@ -65,7 +65,14 @@ class Run {
   readonly #cluster: Cluster;
   readonly #model = new Model();
   readonly #judge: StorageJudge;
-  readonly #counts: SimCounts = { acknowledged: 0, answers: 0, partial: 0, errors: 0, compared: 0 };
+  readonly #counts: SimCounts = {
+    acknowledged: 0,
+    refused: 0,
+    answers: 0,
+    partial: 0,
+    errors: 0,
+    compared: 0,
+  };
   #violation: Violation | undefined;
 
   constructor(plan: Plan, filter: PortsFilter) {

@@ -10,6 +10,8 @@ import type { Plan } from './plan.ts';
 /** What a run counts, so that one sees that it did something. */
 export interface SimCounts {
   acknowledged: number;
+  /** Writes that were turned away or not answered, each time they were tried. */
+  refused: number;
   answers: number;
   partial: number;
   errors: number;

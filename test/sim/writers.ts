@@ -139,6 +139,7 @@ export class Writer {
           this.#world.blame('writes', `a write of ${this.#name} failed: ${String(error)}`);
           return;
         }
+        this.#world.counts.refused++;
       }
       await new Promise<void>((resolve) => void loop.after(RETRY_MS, `${this.#name} tries again`, resolve));
       if (this.#isOver || dataNow() - batch.oldest > plan.windowMs) return;
