@@ -7,6 +7,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/node-linux-* && npm cache clean --force
 COPY bin bin
 COPY src src
+# Compiles once for every container: the user below may not write here.
+RUN node --disable-warning=ExperimentalWarning --max-semi-space-size=32 bin/skein.js version
 RUN mkdir /data && chown node /data
 USER node
 VOLUME /data

@@ -11,6 +11,7 @@ import type { ActorRef } from './actors/runtime.ts';
 import { readStatus, scrapeTargets } from './actors/status.ts';
 import { DomainError, errorText } from './model/errors.ts';
 import { realClock } from './platform/clock.ts';
+import { keepCompiledCode } from './platform/compiled-code.ts';
 import type { Config } from './platform/config.ts';
 import { realHttpClient } from './platform/http-client.ts';
 import { lockFolder } from './platform/lock.ts';
@@ -79,13 +80,19 @@ function reachableAddress(config: Config, listening: string, host: string): stri
   return /^(0\.0\.0\.0|\[::\]):/.test(listening) ? `${host}:${port}` : listening;
 }
 
-// In the background; gives the way to end it.
+// In the background; gives the way to end it. What was compiled by its end is there for the next start.
 function startRehearsal({ config, version }: ProcessOptions, world: World): () => Promise<void> {
-  if (!config.process.rehearsal) return async () => {};
+  if (!config.process.rehearsal) {
+    keepCompiledCode();
+    return async () => {};
+  }
   const leaving = new AbortController();
   const disk = world.disk.within('rehearsal');
   const done = rehearse({ config, version, disk, world, signal: leaving.signal }).then(
-    (outcome) => world.log.info('rehearsal is over', { ...outcome }),
+    (outcome) => {
+      keepCompiledCode();
+      world.log.info('rehearsal is over', { ...outcome });
+    },
     (error) => {
       if (!leaving.signal.aborted)
         world.log.warn('the rehearsal broke off: first queries may be slow', { error: errorText(error) });

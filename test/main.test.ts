@@ -1,7 +1,8 @@
 // The command line as a user sees it: real processes of bin/skein.js.
 
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -29,6 +30,30 @@ describe('skein', () => {
       status: 0,
       out: expect.stringMatching(/^skein \d+\.\d+\.\d+ \(node v\d+/),
     });
+  });
+
+  it('keeps what it compiled for the next start as soon as it is ready, whatever ends it', async () => {
+    const cache = path.join(folder, 'compiled');
+    const flags = [
+      '--listen',
+      '127.0.0.1:0',
+      '--data',
+      path.join(folder, 'data'),
+      '--process.rehearsal',
+      'false',
+    ];
+    const server = spawn(process.execPath, [bin, 'serve', ...flags], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, NODE_COMPILE_CACHE: cache },
+    });
+    let output = '';
+    for await (const text of server.stdout.setEncoding('utf8')) {
+      output += text;
+      if (output.includes('Skein is ready')) break;
+    }
+    server.kill('SIGKILL');
+    await once(server, 'exit');
+    expect(readdirSync(cache, { recursive: true }).length).toBeGreaterThan(100);
   });
 
   it('suggests the flag that was meant', () => {
