@@ -22,7 +22,7 @@ const WINDOWS = 12;
 
 interface Look {
   readonly atMs: number;
-  /** Resident bytes by process. */
+  /** Resident bytes by process; NaN while it restarts. */
   readonly bytes: ReadonlyMap<string, number>;
 }
 
@@ -188,7 +188,8 @@ function memoryOf(
 ): { mean: number; most: number } {
   const bytes = looks
     .filter(({ atMs }) => atMs >= from && atMs < to)
-    .flatMap((look) => [...look.bytes].filter(([name]) => name.startsWith(role)).map(([, rss]) => rss));
+    .flatMap((look) => [...look.bytes].filter(([name]) => name.startsWith(role)).map(([, rss]) => rss))
+    .filter((rss) => Number.isFinite(rss));
   return { mean: sumOf(bytes) / bytes.length, most: Math.max(...bytes) };
 }
 
