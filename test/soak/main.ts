@@ -115,10 +115,9 @@ function watchMemory(cluster: Cluster, began: number): { stop(): readonly Look[]
   const looks: Look[] = [];
   const look = (): void => {
     const bytes = new Map<string, number>();
-    // Not there while it restarts.
     for (const role of ROLES)
       for (const [i, server] of ofRole(cluster, role).entries())
-        if (server.pid?.() !== undefined) bytes.set(`${role} ${i + 1}`, server.memory().now);
+        bytes.set(`${role} ${i + 1}`, server.pid?.() === undefined ? Number.NaN : server.memory().now);
     looks.push({ atMs: performance.now() - began, bytes });
   };
   const timer = setInterval(look, LOOK_MS);
