@@ -9,7 +9,10 @@ import type { ActorContext, ActorDefinition, Lifecycle, MessageTypes, World } fr
 export interface ActorRef<Messages extends MessageTypes> {
   readonly role: string;
   readonly name: string;
-  /** Queues a message; resolves with the handler's reply. `full` when the mailbox is, `unavailable` while (re)starting. */
+  /**
+   * Queues a message; resolves with the handler's reply. Errors: `full` when the mailbox is, `unavailable` when it stops, or a life ends
+   * before the message's turn.
+   */
   ask<K extends keyof Messages>(kind: K, message: Messages[K]['request']): Promise<Messages[K]['reply']>;
   lifecycle(): Lifecycle;
   /** Messages waiting. */
@@ -145,8 +148,7 @@ class RunningActor<Config, State, Messages extends MessageTypes> implements Acto
     this.#stopping.abort(reason);
     this.#life.abort(reason);
     this.#cancelTimers();
-    for (const waiting of this.#queue.splice(0))
-      waiting.reject(new DomainError('unavailable', `${this.name} is stopping`));
+    this.#rejectWaiting('is stopping');
     await this.#supervision;
     if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     await this.#close();
@@ -221,12 +223,19 @@ class RunningActor<Config, State, Messages extends MessageTypes> implements Acto
     }
   }
 
+  #rejectWaiting(why: string): void {
+    for (const waiting of this.#queue.splice(0))
+      waiting.reject(new DomainError('unavailable', `${this.name} ${why}`));
+  }
+
   // A broken invariant ends this life of the actor: state is thrown away and opened anew after a pause that doubles.
   #fail(error: unknown): void {
     this.#lastError = errorText(error);
     this.#become('failed');
     this.#life.abort(new DomainError('canceled', `${this.name} failed`));
     this.#cancelTimers();
+    // Whoever waits may be what the closing waits for.
+    this.#rejectWaiting('failed');
     const old = this.#state;
     this.#state = undefined;
     const pause = this.#restartMs;

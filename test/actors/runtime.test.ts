@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ActorDefinition, defineActor, type World } from '../../src/actors/actor.ts';
 import { startActor } from '../../src/actors/runtime.ts';
-import { DomainError, invariant } from '../../src/model/errors.ts';
+import { DomainError, InvariantError, invariant } from '../../src/model/errors.ts';
 import { silentLogger } from '../../src/platform/log.ts';
 import { createMetrics } from '../../src/platform/metrics.ts';
 import { createVirtualClock } from '../helpers/virtual-clock.ts';
@@ -112,6 +112,20 @@ describe('actor runtime', () => {
     await clock.advance(200);
     expect(actor.lifecycle()).toBe('ready');
     expect(await actor.ask('add', 1)).toBe(201);
+  });
+
+  it('rejects what waits when a life ends, so that the closing may wait for whoever asked', async () => {
+    let answered: Promise<unknown> = Promise.resolve();
+    const { definition, state, world, clock } = setup({ close: async () => void (await answered) });
+    const actor = await startActor(definition, state, world);
+    let breakIt = (_error: Error): void => {};
+    const broken = actor.ask('slow', new Promise((_resolve, reject) => (breakIt = reject)));
+    answered = actor.ask('add', 1).catch((error: DomainError) => error.code);
+    breakIt(new InvariantError('planted'));
+    await expect(broken).rejects.toThrow('planted');
+    expect(await answered).toBe('unavailable');
+    await clock.advance(200);
+    expect(actor.lifecycle()).toBe('ready');
   });
 
   it('keeps trying when opening fails, unless the configuration is to blame', async () => {

@@ -92,8 +92,10 @@ export async function serveShard(state: ShardState, context: ShardContext): Prom
     const refusals = storeOf(state, message.tenant)?.refusals.list() ?? [];
     if (refusals.length > 0) await send(encodeEnvelope({ partition: state.partition, refusals }));
   });
-  await serve(service, 'replica.handover', replica('handover'), (message) =>
-    context.ask('handover', message),
+  // Without a lease nothing is handed over, and nothing waits for the mailbox: that of a shard that opens stands still until it has
+  // opened, and an opening that fails waits for the answers under way.
+  await serve(service, 'replica.handover', replica('handover'), async (message) =>
+    state.lease === undefined ? { released: false } : context.ask('handover', message),
   );
   return {
     serve: service.serve,
