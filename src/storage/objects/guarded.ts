@@ -35,6 +35,8 @@ class Guard {
   readonly #options: GuardOptions;
   /** Why the bucket is away, and until when that is believed; undefined while it answers. */
   #away: { readonly reason: string; readonly until: number } | undefined;
+  /** When it answered last. */
+  #answeredAt = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock, options: GuardOptions) {
     this.#clock = clock;
@@ -49,11 +51,12 @@ class Guard {
   async read<T>(action: string, run: () => Promise<T>): Promise<T> {
     this.#admit(action);
     const { waitMs } = this.#options;
+    const began = this.#clock.monotonic();
     const work = this.#judged(run());
     return new Promise<T>((resolve, reject) => {
       const cancel = this.#clock.after(waitMs, () => {
         const failure = new DomainError('unavailable', `cannot ${action}: no answer within ${waitMs} ms`);
-        this.#fail(failure);
+        this.#fail(failure, began);
         reject(failure);
       });
       work.then(resolve, reject).finally(cancel);
@@ -81,18 +84,21 @@ class Guard {
   }
 
   async #judged<T>(work: Promise<T>): Promise<T> {
+    const began = this.#clock.monotonic();
     try {
       const result = await work;
       this.#away = undefined;
+      this.#answeredAt = this.#clock.monotonic();
       return result;
     } catch (error) {
-      this.#fail(asDomainError(error));
+      this.#fail(asDomainError(error), began);
       throw error;
     }
   }
 
-  #fail(failure: DomainError): void {
-    if (failure.code !== 'unavailable') return;
+  // What was asked before the bucket answered somebody else tells of a time that is over: it may fail half a minute after that.
+  #fail(failure: DomainError, began: number): void {
+    if (failure.code !== 'unavailable' || began < this.#answeredAt) return;
     this.#away = { reason: failure.message, until: this.#clock.monotonic() + this.#options.retryMs };
   }
 }

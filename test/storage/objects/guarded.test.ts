@@ -75,4 +75,26 @@ describe('a guarded store', () => {
     );
     expect(faults.asked).toBe(1);
   });
+
+  it('lets a request that was made before the bucket answered another one fail alone', async () => {
+    const { clock, store, outcome } = await setup();
+    let refuse: (error: Error) => void = () => {};
+    const late = guardedStore(
+      {
+        ...store,
+        put: () =>
+          new Promise<void>((_resolve, reject) => {
+            refuse = reject;
+          }),
+      },
+      clock,
+      { waitMs: 5000, retryMs: 3000 },
+    );
+    const put = outcome(late.put('b', Uint8Array.of(2)));
+    await clock.advance(10);
+    await late.get('a');
+    refuse(new DomainError('unavailable', 'connection refused'));
+    expect(await put).toBe('unavailable: connection refused');
+    expect(await late.get('a')).toEqual(Uint8Array.of(1));
+  });
 });
