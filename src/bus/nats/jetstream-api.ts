@@ -111,7 +111,8 @@ function refusal(subject: string, error: Json): DomainError {
   const status = numberField(error, 'code');
   const isFull = errorCode === storeFailed && /^maximum (bytes|messages)/.test(description);
   const code = isFull ? 'full' : (codeOfError[errorCode] ?? (status >= 500 ? 'unavailable' : 'internal'));
-  return new DomainError(code, `JetStream refused ${subject}: ${description} (${errorCode})`);
+  const hint = isFull ? ': the log is full, see nats.log_bytes_max' : '';
+  return new DomainError(code, `JetStream refused ${subject}: ${description} (${errorCode})${hint}`);
 }
 
 function parse(subject: string, message: Msg): Json {
