@@ -13,6 +13,10 @@ if (major >= 24) {
   // Code that was compiled once stays so, and is compiled at its first call: an hour without queries must not make the next ones slow.
   setFlagsFromString('--no-flush-bytecode');
   setFlagsFromString('--always-sparkplug');
+  // Optimizing begins after 60 calls, not 400, and 60 after a new type was seen, not 500: a query must not be fast only at the hundredth
+  // time.
+  setFlagsFromString('--invocation-count-for-maglev=60');
+  setFlagsFromString('--minimum-invocations-after-ic-update=60');
   // What was compiled is kept beside the packages, where that can be written: the next start takes a fraction of the time.
   module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/skein', import.meta.url)));
   if (process.channel) process.on('disconnect', () => process.exit(1));
