@@ -7,11 +7,20 @@ import { link } from '../bus/nats/helpers.ts';
 import { describeWithServers } from '../helpers/servers.ts';
 import { Load } from './load.ts';
 import { readBack } from './questions.ts';
-import { type Cluster, gauges, report, sleep, spread, startCluster, timed, until } from './rig.ts';
+import {
+  type Cluster,
+  PARTITIONS,
+  REPLICAS,
+  report,
+  settled,
+  sleep,
+  spread,
+  startCluster,
+  timed,
+  until,
+} from './rig.ts';
 import { type Aftermath, recovered, weather } from './storm.ts';
 
-const PARTITIONS = 8;
-const REPLICAS = 2;
 const RECOVERY_MS_MAX = 30_000;
 /** A stopping process that has not ended by then is killed. */
 const STOP_MS_MAX = 10_000;
@@ -33,7 +42,7 @@ await describeWithServers(['nats-server', 'minio'], 'a cluster', () => {
     await until(30_000, async () => Math.min(...load.acked) > 5);
     await load.stop();
     await recovered(load, cluster.queriers[0]!, RECOVERY_MS_MAX);
-    await settled();
+    await settled(cluster, RECOVERY_MS_MAX);
   });
 
   afterAll(async () => {
@@ -41,25 +50,6 @@ await describeWithServers(['nats-server', 'minio'], 'a cluster', () => {
     await cluster?.dispose();
   });
 
-  // How many replicas of partitions each shard process holds.
-  const held = async (): Promise<number[]> => {
-    const found = cluster.shards.map((server) => gauges(server, 'skein_shard_applied_sequence'));
-    return (await Promise.all(found)).map((partitions) => partitions.size);
-  };
-  // Every partition has its replicas and no more, and every process its share of them, give or take two.
-  const settled = (): Promise<number> => {
-    const least = Math.floor((PARTITIONS * REPLICAS) / cluster.shards.length) - 2;
-    let last: number[] = [];
-    return until(
-      30_000,
-      async () => {
-        last = await held();
-        const total = last.reduce((sum, replicas) => sum + replicas, 0);
-        return total === PARTITIONS * REPLICAS && last.every((replicas) => replicas >= least);
-      },
-      () => last,
-    );
-  };
   const restart = async (victim: { kill(): Promise<void>; start(): Promise<void> }): Promise<void> => {
     await victim.kill();
     await sleep(1000);
@@ -101,7 +91,7 @@ await describeWithServers(['nats-server', 'minio'], 'a cluster', () => {
       recoveryMsMax: RECOVERY_MS_MAX,
       async happens() {
         const fourth = await cluster.add('shard');
-        const settleMs = await settled();
+        const settleMs = await settled(cluster, RECOVERY_MS_MAX);
         cluster.shards.pop();
         const stopMs = await timed(() => fourth.stop());
         await fourth.dispose();
@@ -151,7 +141,7 @@ await describeWithServers(['nats-server', 'minio'], 'a cluster', () => {
       recoveryMsMax: RECOVERY_MS_MAX,
       async happens() {
         await victim.kill();
-        await settled();
+        await settled(cluster, RECOVERY_MS_MAX);
       },
     });
     await victim.dispose();

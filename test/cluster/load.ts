@@ -25,8 +25,6 @@ export interface LoadOptions {
   readonly backMs?: number;
   /** Least wall time from one step of a lane to the next, ms. */
   readonly paceMs?: number;
-  /** Steps after which a lane writes no more. */
-  readonly stepsMax?: number;
   /** Longest wait for the answer to a write, ms. */
   readonly writeMsMax?: number;
 }
@@ -115,9 +113,9 @@ export class Load {
   }
 
   async #lane(lane: number): Promise<void> {
-    const { paceMs = 250, stepsMax = Number.POSITIVE_INFINITY } = this.#options;
+    const { paceMs = 250 } = this.#options;
     const aheadMax = AHEAD_MS_MAX / this.stepMs;
-    for (let attempt = 0; this.#running && this.acked[lane]! < stepsMax; ) {
+    for (let attempt = 0; this.#running; ) {
       const began = performance.now();
       const step = this.acked[lane]!;
       if (step > Math.min(...this.acked) + aheadMax) {

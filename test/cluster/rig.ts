@@ -29,8 +29,8 @@ export interface Cluster {
   readonly receivers: SkeinServer[];
   readonly shards: SkeinServer[];
   readonly queriers: SkeinServer[];
-  /** Starts one more process. */
-  add(role: 'receiver' | 'shard' | 'querier'): Promise<SkeinServer>;
+  /** Starts one more process, by default as important as the others. */
+  add(role: 'receiver' | 'shard' | 'querier', niceness?: number): Promise<SkeinServer>;
   dispose(): Promise<void>;
 }
 
@@ -56,8 +56,8 @@ export async function startCluster(size: ClusterSize, flags: readonly string[] =
     receivers: groups['receiver']!,
     shards: groups['shard']!,
     queriers: groups['querier']!,
-    async add(role) {
-      const server = await startSkein(['--roles', role, ...common]);
+    async add(role, niceness) {
+      const server = await startSkein(['--roles', role, ...common], niceness);
       groups[role]!.push(server);
       return server;
     },
@@ -162,6 +162,26 @@ export async function gauges(server: SkeinServer, name: string): Promise<Map<str
   for (const match of body.toString().matchAll(new RegExp(`^${name}\\{partition="(\\d+)"\\} (\\S+)$`, 'gm')))
     found.set(match[1]!, Number(match[2]));
   return found;
+}
+
+/** Partitions of a cluster, and replicas of each, unless flags say otherwise. */
+export const PARTITIONS = 8;
+export const REPLICAS = 2;
+
+/** Waits until every partition has its replicas and no more, and every shard process its share of them, give or take two. */
+export function settled(cluster: Cluster, msMax: number): Promise<number> {
+  const least = Math.floor((PARTITIONS * REPLICAS) / cluster.shards.length) - 2;
+  let held: number[] = [];
+  return until(
+    msMax,
+    async () => {
+      const found = cluster.shards.map((server) => gauges(server, 'skein_shard_applied_sequence'));
+      held = (await Promise.all(found)).map((partitions) => partitions.size);
+      const total = held.reduce((sum, replicas) => sum + replicas, 0);
+      return total === PARTITIONS * REPLICAS && held.every((replicas) => replicas >= least);
+    },
+    () => held,
+  );
 }
 
 /** Half of these times (ms) are no longer than `p50`, 99 of 100 no longer than `p99`; rounded, 0 of none. */

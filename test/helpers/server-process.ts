@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import path from 'node:path';
 
 const readyMsMax = 60_000;
@@ -25,6 +25,8 @@ export interface Launch {
   /** Files put into the folder before the first start. */
   readonly files: (place: Place) => Readonly<Record<string, string>>;
   readonly environment: Readonly<Record<string, string>>;
+  /** How far others come before it where processors are short (nice); of a process only. */
+  readonly niceness?: number;
   /** Asked again and again until true. */
   readonly ready: () => Promise<boolean>;
 }
@@ -90,6 +92,7 @@ export async function startProcess(binary: string, launch: Launch): Promise<Serv
       env: { PATH: process.env['PATH'], HOME: folder, ...launch.environment },
     });
     child = started;
+    if (launch.niceness !== undefined && started.pid !== undefined) setPriority(started.pid, launch.niceness);
     running.add(started);
     let failure: string | undefined;
     const keep = (text: Buffer): void => {

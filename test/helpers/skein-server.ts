@@ -19,7 +19,7 @@ export interface SkeinServer extends Server {
 const NODE_MAJOR_MIN = 24;
 
 /** Starts `skein serve` with these flags and waits until it is ready. */
-export async function startSkein(flags: readonly string[] = []): Promise<SkeinServer> {
+export async function startSkein(flags: readonly string[] = [], niceness = 0): Promise<SkeinServer> {
   // Under an older Node the command only hands over to the right one: a kill would leave the process that matters alive.
   if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN)
     throw new Error(
@@ -50,6 +50,7 @@ export async function startSkein(flags: readonly string[] = []): Promise<SkeinSe
     ],
     files: () => ({}),
     environment: {},
+    niceness,
     ready,
   });
   const pid = (): number => server.pid?.() ?? 0;
