@@ -45,11 +45,14 @@ async function ask(server: SkeinServer, path: string, strong = false): Promise<R
 const instantPath = (query: string, time: number): string =>
   `query?query=${encodeURIComponent(query)}&time=${time}`;
 
-/** A question: the points that must come back, in order, and those that came. */
+/** Values by time (s), in order. */
+type Points = ReadonlyMap<number, number>;
+
+/** A question, and the points that must come back. */
 interface Question {
   readonly text: string;
   readonly path: string;
-  readonly expected: readonly number[];
+  readonly expected: Points;
 }
 
 /** Sum of the values 1 to n. */
@@ -74,7 +77,7 @@ function questionOf(load: Load, kind: number, lane: number, steps: number): Ques
   const at = (query: string, expected: number): Question => ({
     text: `${query} at step ${steps - 1}`,
     path: instantPath(query, load.time(steps - 1)),
-    expected: [expected],
+    expected: new Map([[load.time(steps - 1), expected]]),
   });
   const from = Math.max(0, steps - WINDOW_STEPS);
   const range = windowOf(load, lane, WINDOW_STEPS);
@@ -88,10 +91,8 @@ function questionOf(load: Load, kind: number, lane: number, steps: number): Ques
       return at(`load{lane="${lane}",i="${i}"}`, (steps - 1) * seriesPerLane + i + 1);
     }
     default: {
-      const sums = Array.from(
-        { length: steps - from },
-        (_, index) => known(load, from + index, from + index + 1).sum,
-      );
+      const sums = new Map<number, number>();
+      for (let step = from; step < steps; step++) sums.set(load.time(step), known(load, step, step + 1).sum);
       const query = `sum(${selector})`;
       return {
         text: `${query} from step ${from} to ${steps - 1}`,
@@ -102,11 +103,13 @@ function questionOf(load: Load, kind: number, lane: number, steps: number): Ques
   }
 }
 
-function pointsOf(reply: Reply): number[] {
+function pointsOf(reply: Reply): Points {
   const [row] = reply.data?.result ?? [];
-  if (row?.value) return [Number(row.value[1])];
-  return (row?.values ?? []).map(([, text]) => Number(text));
+  const pairs = row?.value ? [row.value] : (row?.values ?? []);
+  return new Map(pairs.map(([time, text]) => [time, Number(text)]));
 }
+
+const sayPoints = (points: Points): string => [...points].join(' ');
 
 /** What there was to hear. */
 export interface Heard {
@@ -194,16 +197,17 @@ export class Questions {
     const whole = !reply.partial && reply.warnings === undefined;
     const text = `${asked}: ${reply.status} ${reply.error ?? reply.warnings?.join('; ') ?? ''}`;
     if (reply.status === 503 && reply.retryAfter) heard.turnedAway.push({ url: server.url, text });
-    else if (reply.status === 200 && whole && String(points) === String(expected)) heard.right++;
+    else if (reply.status === 200 && whole && sayPoints(points) === sayPoints(expected)) heard.right++;
     else if (reply.status === 200 && !whole && reply.partial && isPart(points, expected))
       heard.partial.push(text);
-    else heard.wrong.push(`${text}: expected ${expected}, got ${points}`);
+    else heard.wrong.push(`${text}: expected ${sayPoints(expected)}, got ${sayPoints(points)}`);
   }
 }
 
 // What lacks something has fewer points or smaller sums, never more.
-function isPart(points: readonly number[], expected: readonly number[]): boolean {
-  return points.length <= expected.length && points.every((point, i) => point <= expected[i]!);
+function isPart(points: Points, expected: Points): boolean {
+  for (const [time, value] of points) if (!(value <= expected.get(time)!)) return false;
+  return true;
 }
 
 /** What counting and summing found. */
@@ -303,7 +307,7 @@ async function total(
   try {
     const reply = await ask(server, instantPath(query, load.time(end - 1)));
     return reply.status === 200 && reply.warnings === undefined
-      ? (pointsOf(reply)[0] ?? 0)
+      ? ([...pointsOf(reply).values()][0] ?? 0)
       : `${reply.status} ${reply.error ?? reply.warnings}`;
   } catch (error) {
     return String(error);
