@@ -11,13 +11,13 @@ import { querier } from './actors/querier/querier.ts';
 import type { ReceiverMessages } from './actors/receiver/messages.ts';
 import { receiver } from './actors/receiver/receiver.ts';
 import { type ActorRef, startActor } from './actors/runtime.ts';
+import type { ShardMessages } from './actors/shard/messages.ts';
 import { shard } from './actors/shard/shard.ts';
 import { DEFAULT_TENANT } from './actors/tenant.ts';
 import { createLocalBus } from './bus/local/local-bus.ts';
 import { openLocalDirectory } from './bus/local/local-directory.ts';
 import { openLocalLogs } from './bus/local/local-log.ts';
 import { joinCluster } from './cluster-record.ts';
-import { encodeWriteRequest } from './codec/proto/remote-write.ts';
 import { encodeSnappy } from './codec/snappy.ts';
 import { invariant } from './model/errors.ts';
 import { sleep } from './platform/clock.ts';
@@ -26,8 +26,11 @@ import type { Disk } from './platform/disk.ts';
 import { silentLogger } from './platform/log.ts';
 import { MemoryPool } from './platform/memory.ts';
 import { createMetrics } from './platform/metrics.ts';
+import { SCRAPE_MS, SPAN_MS, scriptUntil, writeRequestAt } from './rehearsal-script.ts';
+import { META_FILE } from './storage/block/block-meta.ts';
 import { blockCaches } from './storage/block/block-reader.ts';
 import { folderStore } from './storage/objects/folder.ts';
+import type { ObjectStore } from './storage/objects/object-store.ts';
 
 /** What a rehearsal borrows of its process. */
 export interface RehearsalOptions {
@@ -57,16 +60,11 @@ const PERFORMANCES = 2;
 const PARTITIONS = 2;
 const NAME = 'rehearsal';
 const API = '/api/v1';
-const MINUTE_MS = 60_000;
-/** Time between two samples of a series. */
-const SCRAPE_MS = 2 * MINUTE_MS;
-/** Samples come this much late at most, never by the same time. */
-const JITTER_MS = 300;
-/** Enough time for one block to be cut and some to stay in the head. */
-const SPAN_MS: number = 5 * 60 * MINUTE_MS;
-/** Enough series for the ways that only larger sets take. */
-const INSTANCES = 48;
-const BUCKETS = ['0.1', '1', '+Inf'];
+/** Within SPAN_MS: two of each partition or more. */
+const BLOCKS_MIN: number = 2 * PARTITIONS;
+/** Ticks until then: one gets the lease, one cuts; more only where the disk is slow. */
+const TICKS_MAX = 500;
+const TICK_MS = 20;
 /** In each performance; after these a round takes about a fifth of the very first, and more bring little. */
 const ROUNDS = 5;
 /** Shortest pause after a request; it is as long as the request was, so that the process's real work goes first. */
@@ -90,12 +88,16 @@ async function perform(options: RehearsalOptions): Promise<RehearsalOutcome> {
   const { world, close } = await openStage(options);
   const undo: (() => Promise<void>)[] = [close];
   try {
-    const { writes, reads } = await startActors(config, world, undo);
+    const { shards, writes, reads } = await startActors(config, world, undo);
     const end = Math.floor(world.clock.now() / SCRAPE_MS) * SCRAPE_MS;
     await writeUntil(end, writes, options.signal);
+    await cutBlocks(shards, world, options.signal);
     const url = await openEdge(reads, options, undo);
     const { signal } = options;
-    return await play((path) => fetch(url + path, { signal }), scriptUntil(end), options);
+    // Browsers take compressed answers, others do not.
+    const ask = (path: string, round: number): Promise<Response> =>
+      fetch(url + path, { signal, headers: { 'accept-encoding': round % 2 === 0 ? 'identity' : 'gzip' } });
+    return await play(ask, scriptUntil(end), options);
   } finally {
     for (const step of undo.reverse()) await step();
     await disk.remove('');
@@ -106,7 +108,11 @@ async function startActors(
   config: Config,
   world: World,
   undo: (() => Promise<void>)[],
-): Promise<{ writes: ActorRef<ReceiverMessages>; reads: ActorRef<QuerierMessages> }> {
+): Promise<{
+  shards: ActorRef<ShardMessages>[];
+  writes: ActorRef<ReceiverMessages>;
+  reads: ActorRef<QuerierMessages>;
+}> {
   const start = async <A extends { stop(): Promise<void> }>(starting: Promise<A>): Promise<A> => {
     const actor = await starting;
     undo.push(() => actor.stop());
@@ -118,9 +124,11 @@ async function startActors(
     tableBytesMax: CACHE_BYTES,
     headerBytesMax: CACHE_BYTES,
   });
+  const shards: ActorRef<ShardMessages>[] = [];
   for (let partition = 0; partition < PARTITIONS; partition++)
-    await start(startActor(shard, { config, partition, caches }, world, `shard-${partition}`));
+    shards.push(await start(startActor(shard, { config, partition, caches }, world, `shard-${partition}`)));
   return {
+    shards,
     writes: await start(startActor(receiver, config, world)),
     reads: await start(startActor(querier, config, world)),
   };
@@ -132,11 +140,31 @@ async function writeUntil(
   signal: AbortSignal,
 ): Promise<void> {
   for (let at = end - SPAN_MS; at <= end; at += SCRAPE_MS) {
-    const body = encodeSnappy(encodeWriteRequest({ timeseries: samplesAt(at), metadata: [] }));
+    const body = encodeSnappy(writeRequestAt(at));
     const reply = await writes.ask('write', { tenant: DEFAULT_TENANT, protocol: 'v1', body });
     invariant(reply.status === 204, `a rehearsal's write is refused: ${reply.text}`);
     signal.throwIfAborted();
   }
+}
+
+// There is no placer: the shards are told that they lead, and are not waited for to tick by themselves.
+async function cutBlocks(
+  shards: readonly ActorRef<ShardMessages>[],
+  { objects, clock }: World,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const actor of shards) await actor.ask('place', { rank: 0 });
+  for (let ticks = 0; (await countBlocks(objects)) < BLOCKS_MIN; ticks++) {
+    invariant(ticks < TICKS_MAX, 'a rehearsal cannot go on: no blocks are cut');
+    for (const actor of shards) await actor.ask('tick', undefined);
+    await sleep(clock, TICK_MS, signal);
+  }
+}
+
+async function countBlocks(objects: ObjectStore): Promise<number> {
+  let count = 0;
+  for await (const { key } of objects.list('')) if (key.endsWith(`/${META_FILE}`)) count++;
+  return count;
 }
 
 // Where the queries are asked: the address of the API.
@@ -196,76 +224,8 @@ async function openStage({ config, disk, world, version }: RehearsalOptions): Pr
   };
 }
 
-type Series = Parameters<typeof encodeWriteRequest>[0]['timeseries'][number];
-
-// Of each instance counters, one of which starts again now and then, gauges with no, two and many decimals, and a classic histogram.
-function samplesAt(scrape: number): Series[] {
-  const series: Series[] = [];
-  const minutes = scrape / MINUTE_MS;
-  for (let i = 0; i < INSTANCES; i++) {
-    const target = { instance: `host-${i}:9100`, job: `job-${i % 3}` };
-    const timestamp = scrape - ((minutes * 7919 + i * 104_729) % JITTER_MS);
-    const wave = Math.sin(minutes + i);
-    const add = (name: string, more: Record<string, string>, value: number): void => {
-      const pairs = Object.entries({ __name__: `rehearsal_${name}`, ...target, ...more });
-      const labels = pairs.map(([name, value]) => ({ name, value }));
-      series.push({ labels, samples: [{ timestamp, value }], exemplars: [], histograms: [] });
-    };
-    add('total', { code: '200' }, (minutes * (i + 1)) % 100_000);
-    add('bytes', {}, i % 2 === 0 ? Math.round(wave * 1e9) : wave * 1e6);
-    add('load', {}, i === 0 ? Number.NaN : Math.round(wave * 100) / 100);
-    for (const [n, le] of BUCKETS.entries()) add('seconds_bucket', { le }, minutes * (n + 1) * (i + 1));
-  }
-  return series;
-}
-
-const EXPRESSIONS: readonly string[] = [
-  'rehearsal_bytes{instance="host-1:9100"}',
-  'rehearsal_load{instance="host-2:9100"}',
-  '{__name__=~"rehearsal_.+"}',
-  'absent(rehearsal_bytes{job="none"})',
-  'rehearsal_bytes{instance=~"host-1.*", job!="job-2"} / 1024',
-  'rate(rehearsal_total{instance="host-1:9100",code="200"}[5m])',
-  'sum by (job) (rate(rehearsal_total[5m]))',
-  'sum by (job) (rehearsal_load) / sum by (job) (rehearsal_bytes{job=~"job-.*|other"})',
-  'sum(rate(rehearsal_total{code=~"5.."}[5m])) / sum(rate(rehearsal_total[5m]))',
-  'histogram_quantile(0.9, sum by (le, job) (rate(rehearsal_seconds_bucket[5m])))',
-  'topk(3, rehearsal_bytes)',
-  'rehearsal_bytes / on (instance) group_left (code) rehearsal_total',
-  'count by (__name__) ({job="job-1"})',
-  'max_over_time(rehearsal_bytes[10m])',
-  'max_over_time(sum(rehearsal_bytes)[10m:1m])',
-  'predict_linear(rehearsal_bytes[10m], 3600) > 0',
-  'increase(rehearsal_total[10m])',
-  'quantile by (job) (0.9, rehearsal_bytes)',
-  'avg by (instance) (rehearsal_bytes) or up',
-];
-
-// Requests of one round: every expression now, over the head, and over head and block; and the lists.
-function scriptUntil(endMs: number): string[] {
-  const end = endMs / 1000;
-  const within = (hours: number): string => `start=${end - hours * 3600}&end=${end}`;
-  const paths: string[] = [];
-  for (const expression of EXPRESSIONS) {
-    const query = `query=${encodeURIComponent(expression)}`;
-    paths.push(`/query?${query}&time=${end}`);
-    paths.push(`/query_range?${query}&${within(1)}&step=60`);
-    paths.push(`/query_range?${query}&${within(5)}&step=300`);
-  }
-  const matches = ['rehearsal_bytes{job="job-1"}', 'rehearsal_total{job=~"job-1|job-2"}'].map(
-    (selector) => `match[]=${encodeURIComponent(selector)}`,
-  );
-  for (const hours of [1, 5])
-    for (const path of ['/labels', '/label/instance/values', '/label/__name__/values']) {
-      paths.push(`${path}?${within(hours)}`);
-      for (const match of matches) paths.push(`${path}?${within(hours)}&${match}`);
-    }
-  for (const hours of [1, 5]) for (const match of matches) paths.push(`/series?${within(hours)}&${match}`);
-  return paths;
-}
-
 async function play(
-  ask: (path: string) => Promise<Response>,
+  ask: (path: string, round: number) => Promise<Response>,
   paths: readonly string[],
   { world, signal, rounds = ROUNDS }: RehearsalOptions,
 ): Promise<RehearsalOutcome> {
@@ -277,7 +237,7 @@ async function play(
     for (const path of paths) {
       signal.throwIfAborted();
       const began = world.clock.monotonic();
-      const response = await ask(path);
+      const response = await ask(path, round);
       const text = await response.text();
       const took = world.clock.monotonic() - began;
       lastRoundMs += took;
