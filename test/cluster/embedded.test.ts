@@ -9,7 +9,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rawRequest } from '../helpers/raw-http.ts';
 import { freePorts } from '../helpers/servers.ts';
-import { type SkeinServer, startSkein } from '../helpers/skein-server.ts';
+import { startSkein } from '../helpers/skein-server.ts';
 import { Load } from './load.ts';
 import { wrongTotals } from './questions.ts';
 import { report, until, writeSeries } from './rig.ts';
@@ -159,57 +159,3 @@ function readableBy(uid: number): boolean {
     return false;
   }
 }
-
-function mountSmall(folder: string): string | undefined {
-  if (process.getuid?.() !== 0) return 'only root can mount a small file system';
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', folder], { stdio: 'pipe' });
-    return undefined;
-  } catch (error) {
-    return `cannot mount: ${String(error).slice(0, 100)}`;
-  }
-}
-
-const small = await mkdtemp(path.join(tmpdir(), 'skein-small-'));
-const reason = mountSmall(small);
-
-describe('a disk that fills up', () => {
-  afterAll(async () => {
-    if (reason === undefined) execFileSync('umount', ['-l', small]);
-    await rm(small, { recursive: true, force: true });
-  });
-
-  it.skipIf(reason !== undefined)(
-    `refuses writes with a reason${reason ? ` [skipped: ${reason}]` : ''}`,
-    async () => {
-      const [port] = await freePorts(1);
-      const { child, ended } = serve(['--listen', `127.0.0.1:${port}`, '--data', `${small}/data`]);
-      const url = `http://127.0.0.1:${port}`;
-      try {
-        await until(10_000, async () => (await fetch(`${url}/-/ready`)).ok);
-        execFileSync('dd', ['if=/dev/zero', `of=${small}/filler`, 'bs=1M', 'count=64'], { stdio: 'ignore' });
-      } catch {
-        // dd ends with an error when the disk is full, as it should be now
-      }
-      try {
-        const server = { url } as SkeinServer;
-        const load = new Load({ receivers: () => [server], lanes: 2, seriesPerLane: 100 });
-        load.run();
-        await until(20_000, async () => load.trouble.turnedAway.length > 2);
-        await load.stop();
-        expect(load.trouble.turnedAway[0]!.text).toMatch(/space|full/i);
-        expect(load.trouble.wrong).toEqual([]);
-        expect((await rawRequest(url, { path: '/api/v1/query?query=vector(1)' })).status).toBe(200);
-        await rm(`${small}/filler`);
-        const refused = load.samples;
-        load.run();
-        await until(30_000, async () => load.samples > refused);
-        await load.stop();
-        await until(5000, async () => (await wrongTotals(load, server)) === undefined);
-      } finally {
-        child.kill('SIGKILL');
-        await ended;
-      }
-    },
-  );
-});
