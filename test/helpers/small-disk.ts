@@ -12,9 +12,14 @@ export interface SmallDisk {
   fill(): void;
   /** Takes away what `fill` put there. */
   free(): void;
-  /** Unmounts it, whoever uses it. */
+  /** Unmounts it, whoever uses it; done at the end of the process if not before. */
   remove(): void;
 }
+
+const mounted = new Set<string>();
+process.on('exit', () => {
+  for (const folder of mounted) unmount(folder);
+});
 
 /** Mounts one of so many MiB, or says why that cannot be done here. */
 export function mountSmallDisk(mebibytes: number): SmallDisk | { readonly missing: string } {
@@ -25,16 +30,20 @@ export function mountSmallDisk(mebibytes: number): SmallDisk | { readonly missin
     rmSync(folder, { recursive: true, force: true });
     return { missing: `cannot mount a tmpfs: ${String(error).replace(/\s+/g, ' ').slice(0, 150)}` };
   }
+  mounted.add(folder);
   const filler = path.join(folder, 'filler');
   return {
     folder,
     fill: () => fillUp(filler),
     free: () => rmSync(filler),
-    remove() {
-      execFileSync('umount', ['-l', folder], { stdio: 'pipe' });
-      rmSync(folder, { recursive: true, force: true });
-    },
+    remove: () => unmount(folder),
   };
+}
+
+function unmount(folder: string): void {
+  mounted.delete(folder);
+  execFileSync('umount', ['-l', folder], { stdio: 'pipe' });
+  rmSync(folder, { recursive: true, force: true });
 }
 
 function fillUp(file: string): void {
