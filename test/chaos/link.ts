@@ -85,27 +85,30 @@ export async function openLink(targetPort: number): Promise<Link> {
   };
 }
 
+// Bytes that are held back keep their turn: what comes after them waits too, however the link is treated by then.
 function carry(from: Socket, to: Socket, mode: () => Mode): void {
-  const hold = (ms: number): void => {
-    from.pause();
-    setTimeout(() => {
-      if (mode().kind !== 'still') from.resume();
-    }, ms);
+  const resume = (): void => {
+    if (mode().kind !== 'still') from.resume();
   };
+  const pass = (bytes: Buffer): void => {
+    if (to.destroyed || to.write(bytes)) return;
+    from.pause();
+    to.once('drain', resume);
+  };
+  const held: Buffer[] = [];
   from.on('data', (bytes: Buffer) => {
     const now = mode();
-    if (now.kind !== 'slow') {
-      if (!to.write(bytes)) {
-        from.pause();
-        to.once('drain', () => {
-          if (mode().kind !== 'still') from.resume();
-        });
-      }
-      return;
-    }
-    const ms = now.delayMs + (bytes.length / now.bytesPerSecond) * 1000;
-    setTimeout(() => to.destroyed || to.write(bytes), ms);
-    hold(ms);
+    if (now.kind !== 'slow' && held.length === 0) return pass(bytes);
+    const ms = now.kind === 'slow' ? now.delayMs + (bytes.length / now.bytesPerSecond) * 1000 : 0;
+    held.push(bytes);
+    from.pause();
+    setTimeout(() => {
+      for (const one of held.splice(0)) pass(one);
+      resume();
+    }, ms);
   });
-  from.on('end', () => to.end());
+  from.on('end', () => {
+    for (const one of held.splice(0)) pass(one);
+    to.end();
+  });
 }

@@ -12,7 +12,8 @@ const SLICE_MS = 20;
 
 /**
  * Applies messages of a batch from index `from` on for as long as others may be kept waiting; returns the index of the first that is left.
- * Afterwards `state.applied` is the sequence before it.
+ * Afterwards `state.applied` is the sequence before it. It stops as well before a message that cannot be read and is `state.suspect` from
+ * then on: read again, it is either good, and the way here was to blame, or damage of the log.
  */
 export function applySome(
   state: ShardState,
@@ -24,8 +25,11 @@ export function applySome(
   let samples = 0;
   let next = from;
   do {
-    const message = batch[next++]!;
-    samples += applyMessage(state, message, context);
+    const message = batch[next]!;
+    const applied = applyMessage(state, message, context);
+    if (applied === undefined) break;
+    next++;
+    samples += applied;
     state.applied = message.sequence;
     state.unsavedBytes += message.payload.length;
   } while (next < batch.length && context.clock.monotonic() < until);
@@ -39,11 +43,21 @@ export function applySome(
   return next;
 }
 
-function applyMessage(state: ShardState, message: LogMessage, context: ShardContext): number {
+// Samples applied; undefined when the message is to be read again.
+function applyMessage(state: ShardState, message: LogMessage, context: ShardContext): number | undefined {
   let frame: DecodedFrame;
   try {
     frame = decodeFrame(message.payload);
   } catch (error) {
+    if (state.suspect !== message.sequence) {
+      state.suspect = message.sequence;
+      context.log.warn('a message of the log cannot be read, reading it again', {
+        partition: state.partition,
+        sequence: message.sequence,
+        error: errorText(error),
+      });
+      return undefined;
+    }
     reportDamage(
       state,
       `message ${message.sequence} of partition ${state.partition} cannot be read: ${errorText(error)}`,

@@ -89,6 +89,7 @@ function emptyShard(
     frameLog: new FrameLog(),
     ledger: new LogLedger(),
     applied: bounds.first - 1,
+    suspect: undefined,
     unsavedBytes: 0,
     savedAt: context.clock.monotonic(),
     tail: bounds.last,
@@ -172,12 +173,23 @@ function stall(state: ShardState, failure: DomainError, context: ShardContext): 
 }
 
 async function follow(state: ShardState, context: ShardContext, onApplied: () => void): Promise<void> {
+  while (!context.stopping.aborted) await followToSuspect(state, context, onApplied);
+}
+
+// Until the stop, or until a message has to be read again.
+async function followToSuspect(
+  state: ShardState,
+  context: ShardContext,
+  onApplied: () => void,
+): Promise<void> {
+  const { suspect } = state;
   for await (const batch of state.log.read(state.applied + 1, context.stopping)) {
     for (let next = 0; next < batch.length; ) {
       if (next > 0) await sleep(context.clock, 0);
       while (state.pause !== undefined) await state.pause;
       next = applySome(state, batch, next, context);
       onApplied();
+      if (state.suspect !== suspect) return;
     }
   }
 }

@@ -46,6 +46,8 @@ export interface ShardState {
   ledger: LogLedger;
   /** Last log message applied. */
   applied: number;
+  /** The message that could not be read last, and is read once more before it counts as damage. */
+  suspect: number | undefined;
   /** Bytes of log applied since the last snapshot, and when that was (monotonic ms). */
   unsavedBytes: number;
   savedAt: number;

@@ -70,6 +70,8 @@ export interface ShardRig {
   ): Promise<RigProcess>;
   /** Keeps new messages of the log from every process until the returned function is called. */
   holdLog(): () => void;
+  /** Changes what processes read of message `sequence`, so many times; the log itself stays as it is. */
+  garble(sequence: number, times: number): void;
   /** Writes one sample of each of two series at every time, durably; the value is the time in seconds. */
   write(times: readonly number[]): Promise<void>;
   /** Values of an instant query at `timeMs`, in the order of its series; a partial answer is an error. */
@@ -101,7 +103,7 @@ export async function openShardRig(): Promise<ShardRig> {
   const directory = await openLocalDirectory({ disk: createMemoryDisk(), clock });
   const objects = memoryStore(clock);
   const bucket: ShardRig['bucket'] = { away: false, onPut: () => {} };
-  const held: Held = { until: undefined };
+  const held: Held = { until: undefined, garbled: 0, timesLeft: 0 };
   const wal = await logs.open(0);
   const ingestor = createIngestor(
     { ...INGEST_DEFAULTS, partitions: 1, epochMs: 10_000 },
@@ -187,6 +189,10 @@ export async function openShardRig(): Promise<ShardRig> {
       held.until = promise;
       return resolve;
     },
+    garble(sequence, times) {
+      held.garbled = sequence;
+      held.timesLeft = times;
+    },
     async write(times) {
       const body = encodeWriteRequest({
         timeseries: ['a', 'b'].map((name) => ({
@@ -261,6 +267,9 @@ export async function openShardRig(): Promise<ShardRig> {
 
 interface Held {
   until: Promise<void> | undefined;
+  /** Sequence of the message that is read wrong, and how often it still is. */
+  garbled: number;
+  timesLeft: number;
 }
 
 function heldLog(log: DurableLog, held: Held): DurableLog {
@@ -272,7 +281,10 @@ function heldLog(log: DurableLog, held: Held): DurableLog {
     async *read(from, signal) {
       for await (const batch of log.read(from, signal)) {
         await held.until;
-        yield batch;
+        yield batch.map((message) => {
+          if (message.sequence !== held.garbled || held.timesLeft-- <= 0) return message;
+          return { ...message, payload: message.payload.map((byte, i) => (i === 40 ? byte ^ 1 : byte)) };
+        });
       }
     },
   };

@@ -57,6 +57,25 @@ describe('a shard', () => {
     await rig.driven(other.stop());
   });
 
+  it('reads a message again that came garbled, and calls it damage of the log when it is garbled again', async () => {
+    const rig = await openShardRig();
+    const disk = createMemoryDisk();
+    const end = T0 + 9 * STEP;
+    const say = (): Promise<{ values: number[]; warnings: string[] }> => rig.askReplica('one', COUNT, end);
+    rig.garble(2, 1);
+    const shard = await rig.start('one', disk);
+    for (const time of times(T0, end + STEP)) await rig.write([time]);
+    await rig.clock.advance(1000);
+    expect(await say()).toEqual({ values: [10, 10], warnings: [] });
+    rig.garble(12, 2);
+    for (const time of times(end + STEP, end + 4 * STEP)) await rig.write([time]);
+    await rig.clock.advance(1000);
+    const { values, warnings } = await rig.askReplica('one', COUNT, end + 3 * STEP);
+    expect(values).toEqual([12, 12]);
+    expect(warnings.join()).toContain('log damage: message 12 of partition 0 cannot be read');
+    await rig.driven(shard.stop());
+  });
+
   it('hands its partition over to one that has caught up, and somebody answers at every moment', async () => {
     const rig = await openShardRig();
     const first = await rig.start('one', createMemoryDisk());
