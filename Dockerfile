@@ -8,12 +8,12 @@ RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/node-linux-* && np
 COPY bin bin
 COPY src src
 # Compiles once for every container: the user below may not write here.
-RUN node --disable-warning=ExperimentalWarning --max-semi-space-size=32 bin/skein.js version
+RUN node bin/skein.js version
 RUN mkdir /data && chown node /data
 USER node
 VOLUME /data
 EXPOSE 9095
 # Ready means: every actor of the process is ready and, in a cluster, NATS is connected.
 HEALTHCHECK --interval=5s --timeout=4s --start-period=30s --retries=3 CMD ["node", "-e", "fetch('http://127.0.0.1:9095/-/ready').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--max-semi-space-size=32", "bin/skein.js"]
+ENTRYPOINT ["node", "bin/skein.js"]
 CMD ["serve", "--listen", "0.0.0.0:9095", "--data", "/data"]

@@ -8,8 +8,14 @@ import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 
 const major = Number(process.versions.node.split('.')[0]);
-const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=32'];
+// V8 lets its young generation grow to 128 MiB, which buys nothing here: with a quarter of that, writes are taken faster.
+const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16'];
+const args = [...flags, ...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)];
 if (major >= 24) {
+  // V8 hears of it only as it starts: the process begins anew in its own place, unless it was begun so.
+  const isTold = flags.every((flag) => process.execArgv.includes(flag));
+  const isAble = process.execve && process.platform !== 'win32' && !process.channel;
+  if (!isTold && isAble) process.execve(process.execPath, [process.execPath, ...args]);
   // Code that was compiled once stays so, and is compiled at its first call: an hour without queries must not make the next ones slow.
   setFlagsFromString('--no-flush-bytecode');
   setFlagsFromString('--always-sparkplug');
@@ -33,9 +39,7 @@ if (major >= 24) {
   }
   // The channel tells the child when this process is gone, kill -9 included: whoever kills the command means the server.
   const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
-  const child = spawn(carried, [...flags, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
-    stdio,
-  });
+  const child = spawn(carried, args, { stdio });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }

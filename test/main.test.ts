@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -32,7 +32,7 @@ describe('skein', () => {
     });
   });
 
-  it('keeps what it compiled for the next start as soon as it is ready, whatever ends it', async () => {
+  it('starts with bounds of its own for V8, and keeps what it compiled for the next start as soon as it is ready', async () => {
     const cache = path.join(folder, 'compiled');
     const flags = [
       '--listen',
@@ -51,6 +51,9 @@ describe('skein', () => {
       output += text;
       if (output.includes('Skein is ready')) break;
     }
+    // The process began anew in its own place: V8 takes some limits only then.
+    const started = readFileSync(`/proc/${server.pid}/cmdline`, 'utf8').split('\0');
+    expect(started).toContain('--max-semi-space-size=16');
     server.kill('SIGKILL');
     await once(server, 'exit');
     expect(readdirSync(cache, { recursive: true }).length).toBeGreaterThan(100);
