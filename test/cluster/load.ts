@@ -21,6 +21,8 @@ export interface LoadOptions {
   readonly seriesPerLane?: number;
   /** Data time between two steps, ms. */
   readonly stepMs?: number;
+  /** Steps of each lane, after which it rests; without end when left out. */
+  readonly steps?: number;
   /** Data time from the first step to now, ms. */
   readonly backMs?: number;
   /** Least wall time from one step of a lane to the next, ms. */
@@ -113,9 +115,9 @@ export class Load {
   }
 
   async #lane(lane: number): Promise<void> {
-    const { paceMs = 250 } = this.#options;
+    const { paceMs = 250, steps = Number.POSITIVE_INFINITY } = this.#options;
     const aheadMax = AHEAD_MS_MAX / this.stepMs;
-    for (let attempt = 0; this.#running; ) {
+    for (let attempt = 0; this.#running && this.acked[lane]! < steps; ) {
       const began = performance.now();
       const step = this.acked[lane]!;
       if (step > Math.min(...this.acked) + aheadMax) {
