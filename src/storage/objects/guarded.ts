@@ -2,12 +2,15 @@
 // does at once. The store below goes on trying by its own rules.
 
 import { asDomainError, DomainError } from '../../model/errors.ts';
-import type { Clock } from '../../platform/clock.ts';
+import type { Cancel, Clock } from '../../platform/clock.ts';
 import type { ObjectStore } from './object-store.ts';
 
 /** How long a guarded store waits. */
 export interface GuardOptions {
-  /** For one answer to a read, ms; writes are waited for as long as the store below does. */
+  /**
+   * For one answer to a read while nobody gets any, ms: a bucket that answers others is slow, not away. Writes are waited for as long as
+   * the store below does.
+   */
   readonly waitMs: number;
   /** How long nothing is tried after a failure, ms. */
   readonly retryMs: number;
@@ -51,15 +54,22 @@ class Guard {
   async read<T>(action: string, run: () => Promise<T>): Promise<T> {
     this.#admit(action);
     const { waitMs } = this.#options;
-    const began = this.#clock.monotonic();
     const work = this.#judged(run());
     return new Promise<T>((resolve, reject) => {
-      const cancel = this.#clock.after(waitMs, () => {
-        const failure = new DomainError('unavailable', `cannot ${action}: no answer within ${waitMs} ms`);
-        this.#fail(failure, began);
-        reject(failure);
-      });
-      work.then(resolve, reject).finally(cancel);
+      const watch = (): Cancel => {
+        const from = this.#clock.monotonic();
+        return this.#clock.after(waitMs, () => {
+          if (this.#answeredAt > from) {
+            cancel = watch();
+            return;
+          }
+          const failure = new DomainError('unavailable', `cannot ${action}: no answer within ${waitMs} ms`);
+          this.#fail(failure, from);
+          reject(failure);
+        });
+      };
+      let cancel = watch();
+      work.then(resolve, reject).finally(() => cancel());
     });
   }
 
@@ -91,14 +101,16 @@ class Guard {
       this.#answeredAt = this.#clock.monotonic();
       return result;
     } catch (error) {
-      this.#fail(asDomainError(error), began);
+      const failure = asDomainError(error);
+      if (failure.code === 'unavailable') this.#fail(failure, began);
+      else this.#answeredAt = this.#clock.monotonic();
       throw error;
     }
   }
 
   // What was asked before the bucket answered somebody else tells of a time that is over: it may fail half a minute after that.
   #fail(failure: DomainError, began: number): void {
-    if (failure.code !== 'unavailable' || began < this.#answeredAt) return;
+    if (began < this.#answeredAt) return;
     this.#away = { reason: failure.message, until: this.#clock.monotonic() + this.#options.retryMs };
   }
 }

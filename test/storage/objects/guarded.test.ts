@@ -66,6 +66,25 @@ describe('a guarded store', () => {
     expect(await keys()).toEqual(['a']);
   });
 
+  it('waits for a slow bucket as long as it answers others, and no longer', async () => {
+    const { clock, store, faults, outcome } = await setup();
+    faults.silent = true;
+    const slow = outcome(store.get('a'));
+    faults.silent = false;
+    for (const key of ['a', 'b']) {
+      await clock.advance(4000);
+      await outcome(store.get(key));
+    }
+    let said: unknown;
+    void slow.then((text) => {
+      said = text;
+    });
+    await clock.advance(6999);
+    expect(said).toBe(undefined);
+    await clock.advance(1);
+    expect(said).toBe('unavailable: cannot get a: no answer within 5000 ms');
+  });
+
   it('believes a refusal at once', async () => {
     const { store, faults, outcome } = await setup();
     faults.refuses = true;
