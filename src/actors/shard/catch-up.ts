@@ -69,6 +69,8 @@ export async function freshEnough(
     return undefined;
   } catch {
     signal.throwIfAborted();
+    // Whoever comes after, here or elsewhere, may have it.
+    if (state.closing) throw new DomainError('unavailable', `partition ${state.partition} closes here`);
     if (state.replaying) return 'the log is being replayed';
     const since = new Date(clock.now() - (clock.monotonic() - state.freshness.at));
     return `what was written since ${since.toISOString()} is not applied yet`;

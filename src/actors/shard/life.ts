@@ -1,7 +1,7 @@
 // The life of a shard: open (snapshot, blocks, replay to the tail), follow the log, close.
 
 import type { DurableLog, LogBounds } from '../../bus/durable-log.ts';
-import { leaseKey, replicaKey } from '../../bus/subjects.ts';
+import { leaseKey } from '../../bus/subjects.ts';
 import { decodeEnvelope, encodeEnvelope } from '../../codec/envelope.ts';
 import { FrameLog } from '../../codec/frame-log.ts';
 import { asDomainError, DomainError, errorText } from '../../model/errors.ts';
@@ -9,14 +9,22 @@ import { sleep } from '../../platform/clock.ts';
 import { guardedStore } from '../../storage/objects/guarded.ts';
 import { applySome } from './apply.ts';
 import { adoptBlocks } from './blocks.ts';
-import { adopt, bucketView, firstLook, noteReview } from './bucket-view.ts';
+import { adopt, bucketView, type FirstLook, firstLook, noteReview } from './bucket-view.ts';
+import { type EarlyShard, openEarly } from './early.ts';
 import { Freshness } from './freshness.ts';
 import { LogLedger } from './ledger.ts';
 import { shardMetrics } from './metrics.ts';
 import { ReadLock } from './read-lock.ts';
 import { serveShard } from './serve.ts';
-import { readShardSnapshot, writeShardSnapshot } from './snapshot.ts';
-import { replicaFacts, type ShardConfig, type ShardContext, type ShardState, tenantStore } from './state.ts';
+import { openShardSnapshot, readShardSnapshot, writeShardSnapshot } from './snapshot.ts';
+import {
+  announceReplica,
+  replicaFacts,
+  type ShardConfig,
+  type ShardContext,
+  type ShardState,
+  tenantStore,
+} from './state.ts';
 
 /** Queries do not wait longer for a bucket that is silent; they say what they lack. */
 const BUCKET_GUARD = { waitMs: 5000, retryMs: 5000 };
@@ -26,32 +34,31 @@ const BUCKET_GUARD = { waitMs: 5000, retryMs: 5000 };
  * is old it has the answer already, for what is newer it waits, and says what it lacks.
  */
 export async function openShard(shardConfig: ShardConfig, context: ShardContext): Promise<ShardState> {
-  const { config, partition } = shardConfig;
+  const { partition } = shardConfig;
   context.become('replaying');
   const log = await context.logs.open(partition);
   const lookedAt = context.clock.monotonic();
   const bounds = await log.bounds();
   const state = emptyShard(shardConfig, log, bounds, context);
   const { found, isWhole } = await firstLook(state);
-  await readShardSnapshot(state, bounds, found, context);
-  // A log that was never trimmed has everything, when it is replayed from its beginning.
-  if (bounds.first === 1 && state.applied === 0) state.bucket.blocksKnown = true;
-  // A listing that is not whole may lack older blocks that the pass of a newer one covers: what is whole without them stays in the head.
-  if (isWhole || !state.bucket.blocksKnown) await adopt(state, found);
-  else for (const [tenant, metas] of found) await adoptBlocks(state.place, tenantStore(state, tenant), metas);
-  if (isWhole) noteReview(state);
-  state.freshness.looked(lookedAt, bounds.last, state.applied);
-  const began = context.clock.monotonic();
-  const from = state.applied + 1;
-  const service = await serveShard(state, context);
-  state.service = service;
+  let began = 0;
+  let from = 0;
   try {
+    await loadSnapshot(state, bounds, { found, isWhole }, context);
+    // A log that was never trimmed has everything, when it is replayed from its beginning.
+    if (bounds.first === 1 && state.applied === 0) state.bucket.blocksKnown = true;
+    // A listing that is not whole may lack older blocks that the pass of a newer one covers: what is whole without them stays in the head.
+    if (isWhole || !state.bucket.blocksKnown) await adopt(state, found);
+    else
+      for (const [tenant, metas] of found) await adoptBlocks(state.place, tenantStore(state, tenant), metas);
+    if (isWhole) noteReview(state);
+    state.freshness.looked(lookedAt, bounds.last, state.applied);
+    began = context.clock.monotonic();
+    from = state.applied + 1;
+    const service = await serveShard(state, context);
+    state.service = service;
     state.unwatch = await watchHolder(state, context);
-    state.announcement = await context.directory.announce(
-      replicaKey(partition, context.identity.id),
-      encodeEnvelope(replicaFacts(state, 'replaying', context)),
-      config.nats.lease_ttl,
-    );
+    state.announcement ??= await announceReplica(state, context);
     await replay(state, bounds.last, context);
     state.replaying = false;
     await service.share();
@@ -69,6 +76,30 @@ export async function openShard(shardConfig: ShardConfig, context: ShardContext)
   });
   context.become('ready');
   return state;
+}
+
+// What the blocks hold can be asked for meanwhile: a snapshot of a million series takes a while.
+async function loadSnapshot(
+  state: ShardState,
+  bounds: LogBounds,
+  { found, isWhole }: FirstLook,
+  context: ShardContext,
+): Promise<void> {
+  const snapshot = await openShardSnapshot(state.partition, context);
+  if (snapshot === undefined) return;
+  let early: EarlyShard | undefined;
+  try {
+    if (isWhole) {
+      const { config, partition, place, log } = state;
+      const own = emptyShard({ config, partition, caches: place.caches }, log, bounds, context);
+      early = await openEarly(own, found, context);
+      state.announcement = early.announcement;
+    }
+    await readShardSnapshot(snapshot, state, { bounds, found }, context);
+  } finally {
+    await snapshot.close();
+    await early?.close();
+  }
 }
 
 // A shard that knows where its log begins and ends, and nothing more.

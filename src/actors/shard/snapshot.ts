@@ -145,23 +145,36 @@ function lengthPrefix(length: number): Uint8Array {
   return bytes;
 }
 
-/**
- * Restores the snapshot if there is one that checks, that the log goes on from, and that can be told from what the blocks found in
- * the bucket cover; else leaves the state empty. With a snapshot all of whose blocks are found, the blocks are known.
- */
-export async function readShardSnapshot(
-  state: ShardState,
-  bounds: LogBounds,
-  found: ReadonlyMap<string, readonly BlockMeta[]>,
-  context: ShardContext,
-): Promise<void> {
-  let file: DiskFile;
+/** The snapshot of a partition, or undefined where there is none; closed by the caller. */
+export async function openShardSnapshot(
+  partition: number,
+  { disk }: ShardContext,
+): Promise<DiskFile | undefined> {
   try {
-    file = await context.disk.open(nameOf(state.partition), 'read');
+    return await disk.open(nameOf(partition), 'read');
   } catch (error) {
-    if (asDomainError(error).code === 'not_found') return;
+    if (asDomainError(error).code === 'not_found') return undefined;
     throw error;
   }
+}
+
+/** What a snapshot must go together with. */
+export interface SnapshotSurroundings {
+  readonly bounds: LogBounds;
+  /** Metas of the blocks of the partition by tenant. */
+  readonly found: ReadonlyMap<string, readonly BlockMeta[]>;
+}
+
+/**
+ * Restores a snapshot if it checks, if the log goes on from it, and if it can be told from what the blocks found in the bucket cover;
+ * else leaves the state empty. With a snapshot all of whose blocks are found, the blocks are known.
+ */
+export async function readShardSnapshot(
+  file: DiskFile,
+  state: ShardState,
+  { bounds, found }: SnapshotSurroundings,
+  context: ShardContext,
+): Promise<void> {
   try {
     await restore(state, bounds, found, file);
   } catch (error) {
@@ -173,8 +186,6 @@ export async function readShardSnapshot(
       partition: state.partition,
       error: errorText(error),
     });
-  } finally {
-    await file.close();
   }
 }
 

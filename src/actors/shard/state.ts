@@ -3,6 +3,8 @@
 import type { Service } from '../../bus/bus.ts';
 import type { Announcement, Lease } from '../../bus/directory.ts';
 import type { DurableLog } from '../../bus/durable-log.ts';
+import { replicaKey } from '../../bus/subjects.ts';
+import { encodeEnvelope } from '../../codec/envelope.ts';
 import type { FrameLog } from '../../codec/frame-log.ts';
 import type { DomainError } from '../../model/errors.ts';
 import type { Config } from '../../platform/config.ts';
@@ -139,4 +141,13 @@ export function replicaFacts(state: ShardState, lifecycle: string, context: Shar
     logBytes: state.logBytes,
     blocksKnown: state.bucket.blocksKnown,
   };
+}
+
+/** Enters this replica into the directory: whoever finds it there may ask it, though it is not complete yet. */
+export function announceReplica(state: ShardState, context: ShardContext): Promise<Announcement> {
+  return context.directory.announce(
+    replicaKey(state.partition, context.identity.id),
+    encodeEnvelope(replicaFacts(state, 'replaying', context)),
+    state.config.nats.lease_ttl,
+  );
 }

@@ -113,6 +113,28 @@ describe('a shard', () => {
     await rig.driven(first.stop());
   });
 
+  it('answers what its blocks hold while its snapshot is loaded, and says what it lacks', async () => {
+    const rig = await openShardRig();
+    const disk = createMemoryDisk();
+    const before = await rig.start('one', disk);
+    const end = await sixHours(rig);
+    await rig.clock.advance(5000);
+    await rig.driven(before.stop());
+    const release = disk.holdReads('shards/0/snapshot');
+    const starting = rig.start('one', disk);
+    await rig.clock.advance(100);
+    const old = T0 + 3 * HOUR - STEP;
+    const whole = times(T0, old + STEP).length;
+    expect(await rig.askReplica('one', COUNT, old)).toEqual({ values: [whole, whole], warnings: [] });
+    const { warnings } = await rig.askReplica('one', COUNT, end);
+    expect(warnings.join()).toMatch(/^partial response: partition 0 lacks .* the log is being replayed$/);
+    const asked = rig.askReplica('one', COUNT, end);
+    release();
+    await rig.driven(starting);
+    const all = times(T0, end + STEP).length;
+    expect(await asked).toEqual({ values: [all, all], warnings: [] });
+  });
+
   it('neither loses nor doubles a sample when it dies between an upload and its snapshot', async () => {
     const rig = await openShardRig();
     const disk = createMemoryDisk();

@@ -21,6 +21,8 @@ export interface MemoryDisk extends Disk {
   fail(kind: 'write' | 'sync', error: 'full' | 'broken' | undefined): void;
   /** Holds syncs until released. */
   holdSyncs(): () => void;
+  /** Holds reads of a file until released. */
+  holdReads(file: string): () => void;
   /** Power cut: each page not synced is kept or lost, a file's end is anywhere between its synced and its last length. */
   crash(random: Random): void;
   /** A file's bytes, to damage them. */
@@ -34,6 +36,7 @@ export function createMemoryDisk(): MemoryDisk {
   const counts = { reads: 0, writes: 0, syncs: 0 };
   const failures = new Map<'write' | 'sync', 'full' | 'broken'>();
   let held: Promise<void> | undefined;
+  const heldReads = new Map<string, Promise<void>>();
   // Files opened before a crash belong to a process that is no more: what it still does never ends.
   let life = 0;
   const alive = async (opened: number): Promise<void> => {
@@ -57,6 +60,7 @@ export function createMemoryDisk(): MemoryDisk {
     return {
       async read(offset, length) {
         counts.reads++;
+        await heldReads.get(name);
         return stored.cached.slice(offset, offset + length);
       },
       async write(bytes, offset) {
@@ -143,6 +147,14 @@ export function createMemoryDisk(): MemoryDisk {
         held = promise;
         return () => {
           held = undefined;
+          resolve();
+        };
+      },
+      holdReads(file) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        heldReads.set(file, promise);
+        return () => {
+          heldReads.delete(file);
           resolve();
         };
       },
