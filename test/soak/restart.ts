@@ -45,12 +45,12 @@ async function restart(server: SkeinServer, lanes: number, minutes: number): Pro
   const began = performance.now();
   const since = (): string => `${((performance.now() - began) / 1000).toFixed(1)} s`;
   const starting = server.start();
-  const series = lanes * SERIES_PER_LANE;
-  const old = Math.floor((log.start - OLD_MS / 2) / OLD_STEP_MS) * OLD_STEP_MS; // a step of theirs: a sample counts for five minutes
-  await answered(server, old / 1000, series);
+  // At a step of theirs: a sample counts for five minutes.
+  const old = Math.floor((log.start - OLD_MS / 2) / OLD_STEP_MS) * OLD_STEP_MS;
+  await answered(server, 'count(load{lane="0"})', old / 1000, SERIES_PER_LANE);
   console.log(`what is ${OLD_MS / 7_200_000} h older than the log is answered after ${since()}`);
   await starting;
-  await answered(server, log.time(log.acked[0]! - 1), series);
+  await answered(server, 'count(load)', log.time(log.acked[0]! - 1), lanes * SERIES_PER_LANE);
   const { peak } = server.memory();
   const growth = peak / before;
   console.log(
@@ -87,9 +87,9 @@ async function write(
   return load;
 }
 
-/** Until all series are counted at a time (s), in an answer that says nothing is missing. */
-async function answered(server: SkeinServer, time: number, series: number): Promise<void> {
-  await until(ANSWER_MS_MAX, async () => (await scalarOf(server, 'count(load)', time)) === series);
+/** Until a query at a time (s) gives a number, in an answer that says nothing is missing. */
+async function answered(server: SkeinServer, query: string, time: number, expected: number): Promise<void> {
+  await until(ANSWER_MS_MAX, async () => (await scalarOf(server, query, time)) === expected);
 }
 
 async function missingSamples(server: SkeinServer, load: Load): Promise<number> {
