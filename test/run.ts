@@ -1,4 +1,4 @@
-// `npm test`: runs the unit tests and the integration tests one after the other, says which were skipped and why, and ends with
+// `npm test`: runs the three projects of vitest.config.ts one after the other, says which were skipped and why, and ends with
 // the line "N passed, N failed, N skipped". Exits with 1 when anything failed. Arguments are handed on to vitest.
 
 import { spawn } from 'node:child_process';
@@ -87,7 +87,7 @@ function count(report: Report, counts: Counts, skips: Map<string, number>): void
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
 const skips = new Map<string, number>();
 const folder = mkdtempSync(path.join(tmpdir(), 'skein-test-report-'));
-for (const project of ['unit', 'integration']) {
+for (const project of ['unit', 'integration', 'load']) {
   const reportFile = path.join(folder, `${project}.json`);
   const status = await run(project, reportFile);
   const report = readReport(reportFile);
