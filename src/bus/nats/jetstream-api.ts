@@ -101,6 +101,7 @@ const codeOfError: Readonly<Record<number, ErrorCode>> = {
   10054: 'too_large',
   10059: 'not_found', // stream
   10071: 'conflict', // wrong last sequence
+  10158: 'unavailable', // a message of this id is being stored: whether it is, the next attempt hears
   10164: 'conflict', // wrong last sequence, without the figure
 };
 const storeFailed = 10077;

@@ -10,7 +10,7 @@ interface Sent {
   readonly number: number;
   readonly id: string;
   ack(sequence: number): void;
-  refuse(code: number, description: string): void;
+  refuse(code: number, description: string, status?: number): void;
 }
 
 /** A stream that answers when the test says so. */
@@ -38,7 +38,7 @@ function fakeStream() {
         number: numberOf(payload),
         id: options.headers.get('Nats-Msg-Id'),
         ack: (seq) => answer({ stream: 's', seq }),
-        refuse: (err_code, description) => answer({ error: { code: 500, err_code, description } }),
+        refuse: (err_code, description, code = 500) => answer({ error: { code, err_code, description } }),
       });
     },
   } as unknown as NatsLink;
@@ -81,6 +81,18 @@ describe('AppendQueue', () => {
     sent[4]!.ack(3);
     sent[5]!.ack(4);
     expect(await outcomes([...appends, late])).toEqual([1, 2, 3, 4]);
+  });
+
+  it('sends again what the servers are still busy storing from the first time', async () => {
+    const { queue, sent, clock } = fakeStream();
+    const append = queue.append(numbered(0));
+    await clock.advance(4_000);
+    await clock.advance(250);
+    sent[1]!.refuse(10_158, 'duplicate message id is in process', 409);
+    await clock.advance(250);
+    expect(sent.map((message) => message.id)).toEqual(Array(3).fill(sent[0]!.id));
+    sent[2]!.ack(1);
+    expect(await append).toBe(1);
   });
 
   it('rejects a lost append and all after it when a later one got in', async () => {
