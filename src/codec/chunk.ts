@@ -3,10 +3,19 @@
 
 /** Encoding byte of a float XOR chunk. */
 export const CHUNK_XOR = 1;
-/** Encoding bytes known but not yet readable here. */
+/** Encoding bytes of native histograms with integer and with float counts. */
 export const CHUNK_HISTOGRAM = 2;
 export const CHUNK_FLOAT_HISTOGRAM = 3;
+/** Encoding byte of floats with start timestamps, and of both kinds of histograms with them: read, never written. */
 export const CHUNK_XOR2 = 4;
+export const CHUNK_HISTOGRAM_ST = 5;
+export const CHUNK_FLOAT_HISTOGRAM_ST = 6;
+
+/** How a chunk of histograms came about: the upper two bits of a header byte (chunkenc.CounterResetHeader). */
+export const RESET_HEADER = { unknown: 0x00, noReset: 0x40, reset: 0x80, gauge: 0xc0 } as const;
+
+/** The bytes of a chunk with what tells how to read them. */
+export type EncodedBytes = Pick<Chunk, 'encoding' | 'bytes'>;
 
 /**
  * One chunk in memory. `bytes` is the chunk's data as in a chunk segment after the encoding byte (uint16 sample count, then
@@ -25,3 +34,12 @@ export interface ChunkSeries {
   readonly labels: readonly string[];
   readonly chunks: readonly Chunk[];
 }
+
+/** Samples wanted: start <= t <= end, ms. */
+export interface TimeSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The span that holds every sample. */
+export const ALL_TIMES: TimeSpan = { start: Number.NEGATIVE_INFINITY, end: Number.POSITIVE_INFINITY };

@@ -1,4 +1,7 @@
-// Samples as columns. The staleness marker is one NaN among many and is told apart by its bits (Prometheus model/value).
+// Samples as columns, floats and native histograms alike. The staleness marker is one NaN among many and is told apart by its bits
+// (Prometheus model/value).
+
+import { HistogramColumns } from './histogram.ts';
 
 /** High and low half of Prometheus's stale NaN, 0x7ff0000000000002. */
 export const STALE_NAN_HIGH = 0x7ff00000;
@@ -7,7 +10,8 @@ export const STALE_NAN_LOW = 0x00000002;
 /**
  * A growable run of samples of one series in time order. `timestamps` and `values` have room for more than `count`;
  * `bits` is a view of the same memory as `values` (little-endian: low half at 2i, high half at 2i+1), because a NaN's
- * payload is only safe while it is moved as integers.
+ * payload is only safe while it is moved as integers. The value of a sample that is a histogram is its sum, so that staleness
+ * markers look alike.
  */
 export interface SampleColumns {
   timestamps: Float64Array;
@@ -15,6 +19,10 @@ export interface SampleColumns {
   bits: Uint32Array;
   /** When the counter that each sample tells of started, ms, 0 where unknown; undefined where no sample says. */
   starts: Float64Array | undefined;
+  /** The samples that are histograms; undefined where none is. */
+  histograms: HistogramColumns | undefined;
+  /** Per sample its row of `histograms`, -1 for a float (and behind `count`); without meaning where there are no histograms. */
+  rows: Int32Array;
   count: number;
 }
 
@@ -22,7 +30,37 @@ export interface SampleColumns {
 export function sampleColumns(capacity: number): SampleColumns {
   const values = new Float64Array(capacity);
   const bits = new Uint32Array(values.buffer);
-  return { timestamps: new Float64Array(capacity), values, bits, starts: undefined, count: 0 };
+  const timestamps = new Float64Array(capacity);
+  return { timestamps, values, bits, starts: undefined, histograms: undefined, rows: NO_ROWS, count: 0 };
+}
+
+const NO_ROWS = new Int32Array(0);
+
+/** Forgets all samples; keeps the memory of floats. */
+export function clearSamples(columns: SampleColumns): void {
+  columns.count = 0;
+  columns.histograms = undefined;
+}
+
+/** The columns' histograms, opened where there were none. */
+export function histogramsOf(columns: SampleColumns): HistogramColumns {
+  if (columns.histograms !== undefined) return columns.histograms;
+  if (columns.rows.length < columns.values.length) columns.rows = new Int32Array(columns.values.length);
+  columns.rows.fill(-1);
+  columns.histograms = new HistogramColumns();
+  return columns.histograms;
+}
+
+/** Appends the row of `columns.histograms` begun last as a sample. */
+export function pushHistogram(columns: SampleColumns, histograms: HistogramColumns, timestamp: number): void {
+  const at = columns.count;
+  growColumns(columns, at + 1);
+  const row = histograms.count - 1;
+  columns.timestamps[at] = timestamp;
+  columns.bits[2 * at] = histograms.sumBits[2 * row]!;
+  columns.bits[2 * at + 1] = histograms.sumBits[2 * row + 1]!;
+  columns.rows[at] = row;
+  columns.count = at + 1;
 }
 
 /** Grows the columns to hold at least `capacity` samples; keeps the first `count`. */
@@ -39,6 +77,11 @@ export function growColumns(columns: SampleColumns, capacity: number): void {
     starts.set(columns.starts.subarray(0, columns.count));
     columns.starts = starts;
   }
+  if (columns.histograms !== undefined) {
+    const rows = new Int32Array(size).fill(-1);
+    rows.set(columns.rows);
+    columns.rows = rows;
+  }
   columns.timestamps = timestamps;
   columns.values = values;
   columns.bits = bits;
@@ -47,4 +90,10 @@ export function growColumns(columns: SampleColumns, capacity: number): void {
 /** Whether the value at `index` of a Uint32 view over float64s is the staleness marker. */
 export function isStaleAt(bits: Uint32Array, index: number): boolean {
   return bits[2 * index + 1] === STALE_NAN_HIGH && bits[2 * index] === STALE_NAN_LOW;
+}
+
+/** The columns' start timestamps, opened with "unknown" where there were none. */
+export function startsOf(columns: SampleColumns): Float64Array {
+  columns.starts ??= new Float64Array(columns.values.length);
+  return columns.starts;
 }
