@@ -5,6 +5,7 @@ import { segmentFirst } from './bus/local/segment.ts';
 import { decodeSegmentHeader, parseRecords, segmentHeaderBytes } from './bus/local/wal-record.ts';
 import type { DecodedFrame } from './codec/frame.ts';
 import { decodeFrame } from './codec/frame-reader.ts';
+import { histogramText } from './codec/histogram-text.ts';
 import { DomainError, errorText } from './model/errors.ts';
 import { labelsText } from './model/labels.ts';
 import { realDisk } from './platform/disk.ts';
@@ -56,16 +57,24 @@ async function inspectLog(folder: string, print: Print): Promise<void> {
 function printFrame(frame: DecodedFrame, print: Print, whole: boolean): void {
   const writer = Buffer.from(frame.writer).toString('hex');
   print(
-    `tenant ${frame.tenant} writer ${writer} epoch ${frame.epoch} counter ${frame.counter} settled ${frame.settled}: ${frame.count} samples, ${frame.definitions.length} definitions, ${frame.exemplars.length} exemplars, ${frame.metadata.length} metadata`,
+    `tenant ${frame.tenant} writer ${writer} epoch ${frame.epoch} counter ${frame.counter} settled ${frame.settled}: ${frame.count} samples, ${frame.histograms?.columns.count ?? 0} histograms, ${frame.definitions.length} definitions, ${frame.exemplars.length} exemplars, ${frame.metadata.length} metadata`,
   );
   if (!whole) return;
   for (const { ref, labels } of frame.definitions) print(`define ${ref} ${labelsText(labels)}`);
   for (let i = 0; i < frame.count; i++)
     print(`sample ${frame.refs[i]} ${frame.timestamps[i]} ${frame.values[i]}`);
+  printHistograms(frame.histograms, print);
   for (const { ref, timestamp, value, labels } of frame.exemplars)
     print(`exemplar ${ref} ${timestamp} ${value} ${labelsText(labels)}`);
   for (const { family, type, help } of frame.metadata)
     print(`metadata ${family} ${type} ${JSON.stringify(help)}`);
+}
+
+function printHistograms(histograms: DecodedFrame['histograms'], print: Print): void {
+  if (histograms === undefined) return;
+  const { columns, refs, timestamps } = histograms;
+  for (const [row, ref] of refs.entries())
+    print(`histogram ${ref} ${timestamps[row]} ${histogramText({ columns, row })}`);
 }
 
 async function inspectBlock(folder: string, print: Print): Promise<void> {

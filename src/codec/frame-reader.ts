@@ -1,6 +1,7 @@
 // Decodes WAL frames (docs/formats/frame.md) into columns. Everything read is checked against the bytes that are there.
 
 import { DomainError } from '../model/errors.ts';
+import { HistogramColumns } from '../model/histogram.ts';
 import type { Labels } from '../model/labels.ts';
 import { ByteReader } from './bytes.ts';
 import {
@@ -10,12 +11,14 @@ import {
   type FrameDefinition,
   type FrameExemplar,
   type FrameHeader,
+  type FrameHistograms,
   type FrameMetadata,
   METRIC_TYPES,
   SECTION,
   WRITER_ID_BYTES,
 } from './frame.ts';
 import { crc32c } from './hash.ts';
+import { readHistogram } from './histogram-bytes.ts';
 
 interface Columns {
   readonly count: number;
@@ -29,6 +32,7 @@ interface Content extends Columns {
   symbols: readonly string[];
   definitions: readonly FrameDefinition[];
   startTimestamps: Float64Array | undefined;
+  histograms: FrameHistograms | undefined;
   exemplars: readonly FrameExemplar[];
   metadata: readonly FrameMetadata[];
 }
@@ -81,6 +85,7 @@ function readSections(reader: ByteReader): Omit<Content, 'symbols'> {
     definitions: [],
     ...emptyColumns(0),
     startTimestamps: undefined,
+    histograms: undefined,
     exemplars: [],
     metadata: [],
   };
@@ -122,6 +127,9 @@ function readSection(kind: number, reader: ByteReader, content: Content): void {
       return;
     case SECTION.metadata:
       content.metadata = readMetadata(reader, content.symbols);
+      return;
+    case SECTION.histograms:
+      content.histograms = readHistograms(reader);
       return;
   }
 }
@@ -207,15 +215,30 @@ function readTimestamps(reader: ByteReader, timestamps: Float64Array): void {
   }
 }
 
-function readStartTimestamps(reader: ByteReader, columns: Columns): Float64Array {
-  const starts = new Float64Array(columns.count);
-  for (let i = 0; i < columns.count; i++) {
+function readStartTimestamps(
+  reader: ByteReader,
+  { timestamps }: { readonly timestamps: Float64Array },
+): Float64Array {
+  const starts = new Float64Array(timestamps.length);
+  for (let i = 0; i < starts.length; i++) {
     const coded = reader.uvarint();
     if (coded === 0) continue;
     const distance = coded % 2 === 1 ? (coded - 1) / 2 : -coded / 2;
-    starts[i] = columns.timestamps[i]! - distance;
+    starts[i] = timestamps[i]! - distance;
   }
   return starts;
+}
+
+function readHistograms(reader: ByteReader): FrameHistograms {
+  const count = reader.count(2);
+  const refs = new Uint32Array(count);
+  const timestamps = new Float64Array(count);
+  readRefs(reader, refs);
+  readTimestamps(reader, timestamps);
+  const startTimestamps = readStartTimestamps(reader, { timestamps });
+  const columns = new HistogramColumns(Math.max(1, count));
+  for (let row = 0; row < count; row++) readHistogram(reader, columns, row - 1);
+  return { columns, refs, timestamps, startTimestamps };
 }
 
 function readExemplars(reader: ByteReader, symbols: readonly string[]): FrameExemplar[] {

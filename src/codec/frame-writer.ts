@@ -2,14 +2,26 @@
 // value bits: no allocation per sample. Which series need a definition is the caller's knowledge.
 
 import { invariant } from '../model/errors.ts';
+import { HistogramColumns } from '../model/histogram.ts';
+import type { HistogramRow } from '../model/histogram-equality.ts';
 import { ByteTable } from './byte-table.ts';
 import { ByteWriter } from './bytes.ts';
-import { FRAME_MAGIC, FRAME_VERSION, type FrameHeader, SECTION, WRITER_ID_BYTES } from './frame.ts';
+import {
+  FRAME_MAGIC,
+  FRAME_VERSION,
+  FRAME_VERSION_PLAIN,
+  type FrameHeader,
+  SECTION,
+  WRITER_ID_BYTES,
+} from './frame.ts';
 import { crc32c } from './hash.ts';
+import { writeHistogram } from './histogram-bytes.ts';
 
 /** The most bytes one sample can add to a frame: value, a ref run, a timestamp run, a start timestamp. */
 export const SAMPLE_BYTES_MAX = 48;
 const HEADER_BYTES_MAX = 128;
+/** Histograms copied before all but the last are let go. */
+const HISTOGRAM_ROWS_KEPT = 64;
 
 /**
  * Where the labels of one series lie in some bytes: four positions per pair, name start and end, value start and end.
@@ -20,14 +32,60 @@ export interface LabelRanges {
   pairs: number;
 }
 
+/** Refs and timestamps of samples as runs (docs/formats/frame.md, "Samples"). */
+class SampleRuns {
+  count = 0;
+  readonly refs: ByteWriter = new ByteWriter(64);
+  readonly times: ByteWriter = new ByteWriter(64);
+  #refNext = 0; // the ref that would continue the open run
+  #refRun = 0; // length of the open run
+  #time = 0;
+  #timeRun = 0;
+
+  add(ref: number, timestamp: number): void {
+    this.count++;
+    if (ref !== this.#refNext || this.#refRun === 0) this.#openRefRun(ref);
+    this.#refNext = ref + 1;
+    this.#refRun++;
+    if (timestamp !== this.#time || this.#timeRun === 0) this.#openTimeRun(timestamp);
+    this.#timeRun++;
+  }
+
+  close(): void {
+    if (this.#refRun > 0) this.refs.uvarint(this.#refRun - 1);
+    if (this.#timeRun > 0) this.times.uvarint(this.#timeRun - 1);
+    this.#refRun = this.#timeRun = 0;
+  }
+
+  clear(): void {
+    this.refs.clear();
+    this.times.clear();
+    this.count = this.#refNext = this.#refRun = this.#time = this.#timeRun = 0;
+  }
+
+  #openRefRun(ref: number): void {
+    if (this.#refRun > 0) this.refs.uvarint(this.#refRun - 1);
+    this.refs.varint(ref - this.#refNext);
+    this.#refRun = 0;
+  }
+
+  #openTimeRun(timestamp: number): void {
+    if (this.#timeRun > 0) this.times.uvarint(this.#timeRun - 1);
+    this.times.varint(timestamp - this.#time);
+    this.#time = timestamp;
+    this.#timeRun = 0;
+  }
+}
+
 /** Collects the content of one frame; `finish` makes its bytes, `clear` begins the next with the same memory. */
 export class FrameBuilder {
-  /** Samples so far. */
-  count = 0;
   readonly #symbols = new ByteTable(0x51ed270b, 256);
   readonly #definitions = new ByteWriter(4096);
-  readonly #refRuns = new ByteWriter(4096);
-  readonly #timeRuns = new ByteWriter(4096);
+  readonly #samples = new SampleRuns();
+  readonly #histograms = new SampleRuns();
+  readonly #histogramStarts = new ByteWriter(16);
+  readonly #histogramRows = new HistogramColumns();
+  readonly #histogramBytes = new ByteWriter(16);
   readonly #starts = new ByteWriter(16);
   readonly #exemplars = new ByteWriter(16);
   readonly #metadata = new ByteWriter(16);
@@ -37,10 +95,16 @@ export class FrameBuilder {
   #metadataCount = 0;
   #startCount = 0;
   #definitionNext = 0;
-  #refNext = 0; // the ref that would continue the open run
-  #refRun = 0; // length of the open run
-  #time = 0;
-  #timeRun = 0;
+
+  /** Floats so far. */
+  get count(): number {
+    return this.#samples.count;
+  }
+
+  /** Native histograms so far. */
+  get histogramCount(): number {
+    return this.#histograms.count;
+  }
 
   /** An upper bound of the finished frame's bytes, without the tenant's name. */
   get bytesMax(): number {
@@ -49,9 +113,13 @@ export class FrameBuilder {
       this.#symbols.arenaUsed +
       this.#symbols.count * 5 +
       this.#definitions.length +
-      this.#refRuns.length +
-      this.#timeRuns.length +
-      2 * SAMPLE_BYTES_MAX +
+      this.#samples.refs.length +
+      this.#samples.times.length +
+      this.#histograms.refs.length +
+      this.#histograms.times.length +
+      this.#histogramStarts.length +
+      this.#histogramBytes.length +
+      3 * SAMPLE_BYTES_MAX +
       this.count * (this.#startCount > 0 ? 9 : 8) +
       this.#starts.length +
       this.#exemplars.length +
@@ -61,7 +129,8 @@ export class FrameBuilder {
 
   /** Whether nothing was added. */
   get empty(): boolean {
-    return this.count + this.#definitionCount + this.#exemplarCount + this.#metadataCount === 0;
+    const samples = this.count + this.histogramCount;
+    return samples + this.#definitionCount + this.#exemplarCount + this.#metadataCount === 0;
   }
 
   /** Appends a sample: the value as the low and high half of its bits. |timestamp| <= 2^51. */
@@ -70,20 +139,29 @@ export class FrameBuilder {
     if (at === this.#valueBits.length) this.#growValues();
     this.#valueBits[at] = low;
     this.#valueBits[at + 1] = high;
-    this.count++;
-    if (ref !== this.#refNext || this.#refRun === 0) this.#openRefRun(ref);
-    this.#refNext = ref + 1;
-    this.#refRun++;
-    if (timestamp !== this.#time || this.#timeRun === 0) this.#openTimeRun(timestamp);
-    this.#timeRun++;
+    this.#samples.add(ref, timestamp);
+  }
+
+  /** Appends a native histogram: a row of columns, which are borrowed. `start` is 0 when unknown. */
+  histogram(ref: number, timestamp: number, start: number, { columns, row }: HistogramRow): void {
+    const rows = this.#histogramRows;
+    this.#histograms.add(ref, timestamp);
+    if (start === 0) this.#histogramStarts.u8(0);
+    else writeStart(this.#histogramStarts, timestamp - start);
+    // Only the row written last is kept: the next one may have its spans.
+    const before = rows.count - 1;
+    const own = rows.copyRow(columns, row);
+    writeHistogram(this.#histogramBytes, rows, own, before);
+    if (own < HISTOGRAM_ROWS_KEPT) return;
+    rows.clear();
+    rows.copyRow(rows, own);
   }
 
   /** Gives the sample appended last its start timestamp. */
   startTimestamp(timestamp: number, start: number): void {
     while (this.#startCount < this.count - 1) this.#noStart();
     this.#startCount++;
-    const distance = timestamp - start;
-    this.#starts.uvarint(1 + (distance < 0 ? -2 * distance - 1 : 2 * distance));
+    writeStart(this.#starts, timestamp - start);
   }
 
   /** Defines `ref` by the labels at `ranges` of `view`: sorted by name, distinct, no empty values. */
@@ -124,10 +202,11 @@ export class FrameBuilder {
       header.writer.length === WRITER_ID_BYTES,
       `a writer id has 16 bytes, not ${header.writer.length}`,
     );
-    this.#closeRuns();
+    this.#samples.close();
+    this.#histograms.close();
     if (this.#startCount > 0) while (this.#startCount < this.count) this.#noStart();
     const out = new ByteWriter(this.bytesMax + header.tenant.length * 3);
-    writeHeader(out, header);
+    writeHeader(out, header, this.histogramCount > 0 ? FRAME_VERSION : FRAME_VERSION_PLAIN);
     this.#writeSymbols(out);
     section(out, SECTION.definitions, this.#definitionCount, this.#definitions.written());
     this.#writeSamples(out);
@@ -138,6 +217,7 @@ export class FrameBuilder {
     }
     section(out, SECTION.exemplars, this.#exemplarCount, this.#exemplars.written());
     section(out, SECTION.metadata, this.#metadataCount, this.#metadata.written());
+    this.#writeHistograms(out);
     out.u32(crc32c(out.written()));
     return out.written();
   }
@@ -145,30 +225,12 @@ export class FrameBuilder {
   /** Empties the builder for the next frame. */
   clear(): void {
     this.#symbols.clear();
-    for (const part of [this.#definitions, this.#refRuns, this.#timeRuns, this.#starts]) part.clear();
-    this.#exemplars.clear();
-    this.#metadata.clear();
-    this.count = this.#definitionCount = this.#exemplarCount = this.#metadataCount = this.#startCount = 0;
-    this.#definitionNext = this.#refNext = this.#refRun = this.#time = this.#timeRun = 0;
-  }
-
-  #openRefRun(ref: number): void {
-    if (this.#refRun > 0) this.#refRuns.uvarint(this.#refRun - 1);
-    this.#refRuns.varint(ref - this.#refNext);
-    this.#refRun = 0;
-  }
-
-  #openTimeRun(timestamp: number): void {
-    if (this.#timeRun > 0) this.#timeRuns.uvarint(this.#timeRun - 1);
-    this.#timeRuns.varint(timestamp - this.#time);
-    this.#time = timestamp;
-    this.#timeRun = 0;
-  }
-
-  #closeRuns(): void {
-    if (this.#refRun > 0) this.#refRuns.uvarint(this.#refRun - 1);
-    if (this.#timeRun > 0) this.#timeRuns.uvarint(this.#timeRun - 1);
-    this.#refRun = this.#timeRun = 0;
+    for (const part of [this.#definitions, this.#starts, this.#exemplars, this.#metadata]) part.clear();
+    for (const part of [this.#samples, this.#histograms, this.#histogramRows]) part.clear();
+    this.#histogramStarts.clear();
+    this.#histogramBytes.clear();
+    this.#definitionCount = this.#exemplarCount = this.#metadataCount = this.#startCount = 0;
+    this.#definitionNext = 0;
   }
 
   #growValues(): void {
@@ -210,11 +272,22 @@ export class FrameBuilder {
     const head = new ByteWriter(16);
     head.uvarint(this.count);
     out.u8(SECTION.samples);
-    out.uvarint(head.length + this.#refRuns.length + this.#timeRuns.length + this.count * 8);
+    const { refs, times } = this.#samples;
+    out.uvarint(head.length + refs.length + times.length + this.count * 8);
     out.raw(head.written());
-    out.raw(this.#refRuns.written());
-    out.raw(this.#timeRuns.written());
+    out.raw(refs.written());
+    out.raw(times.written());
     out.raw(new Uint8Array(this.#valueBits.buffer, 0, this.count * 8));
+  }
+
+  #writeHistograms(out: ByteWriter): void {
+    const { refs, times } = this.#histograms;
+    const payload = new ByteWriter(
+      16 + refs.length + times.length + this.#histogramStarts.length + this.#histogramBytes.length,
+    );
+    for (const part of [refs, times, this.#histogramStarts, this.#histogramBytes])
+      payload.raw(part.written());
+    section(out, SECTION.histograms, this.histogramCount, payload.written());
   }
 }
 
@@ -228,10 +301,15 @@ function section(out: ByteWriter, kind: number, count: number, payload: Uint8Arr
   out.raw(payload);
 }
 
-function writeHeader(out: ByteWriter, header: FrameHeader): void {
+// How far a start timestamp lies before its sample; 0 would be "unknown".
+function writeStart(out: ByteWriter, distance: number): void {
+  out.uvarint(1 + (distance < 0 ? -2 * distance - 1 : 2 * distance));
+}
+
+function writeHeader(out: ByteWriter, header: FrameHeader, version: number): void {
   out.u32(FRAME_MAGIC);
-  out.u8(FRAME_VERSION);
-  out.u8(FRAME_VERSION);
+  out.u8(version);
+  out.u8(version);
   out.raw(header.writer);
   out.uvarint(header.epoch);
   out.uvarint(header.epochFirst);

@@ -1,12 +1,15 @@
 // What the writer and the reader of WAL frames share: constants of docs/formats/frame.md and the decoded form.
 
 import type { Exemplar, MetricMetadata, MetricType } from '../model/exemplar.ts';
+import type { HistogramColumns } from '../model/histogram.ts';
 import type { Labels } from '../model/labels.ts';
 
 /** "SKWF" as the little-endian number a reader sees. */
 export const FRAME_MAGIC = 0x46574b53;
-/** Version this code writes, and the newest it knows in full. */
-export const FRAME_VERSION = 1;
+/** The newest version this code knows in full: what it writes when a frame has histograms. */
+export const FRAME_VERSION = 2;
+/** Version of a frame without histograms, which readers of version 1 take too. */
+export const FRAME_VERSION_PLAIN = 1;
 /** Bytes of a writer id: 12 random ones of the process, 4 that count incarnations. */
 export const WRITER_ID_BYTES = 16;
 
@@ -18,6 +21,7 @@ export const SECTION = {
   startTimestamps: 4,
   exemplars: 5,
   metadata: 6,
+  histograms: 7,
 } as const;
 
 /** Metric types by their number in frames and in remote write 2.0. */
@@ -64,6 +68,15 @@ export interface FrameMetadata extends MetricMetadata {
   readonly family: string;
 }
 
+/** The native histograms of a frame: row r of `columns` is (refs[r], timestamps[r]). */
+export interface FrameHistograms {
+  readonly columns: HistogramColumns;
+  readonly refs: Uint32Array;
+  readonly timestamps: Float64Array;
+  /** 0 when unknown. */
+  readonly startTimestamps: Float64Array;
+}
+
 /**
  * A frame as decoded; everything is owned by whoever asked. Sample i is (refs[i], timestamps[i], values[i]); `bits` views the
  * same memory as `values` (low half at 2i, high half at 2i + 1) and is the only safe way to move a NaN's payload.
@@ -79,6 +92,8 @@ export interface DecodedFrame extends FrameHeader {
   readonly bits: Uint32Array;
   /** Per sample, 0 when unknown; undefined when no sample has one. */
   readonly startTimestamps: Float64Array | undefined;
+  /** Undefined when the frame has none. */
+  readonly histograms: FrameHistograms | undefined;
   readonly exemplars: readonly FrameExemplar[];
   readonly metadata: readonly FrameMetadata[];
 }

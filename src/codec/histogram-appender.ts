@@ -8,7 +8,7 @@
 // zero threshold or bounds begin a new chunk.
 
 import { invariant } from '../model/errors.ts';
-import { CUSTOM_BUCKETS_SCHEMA, HistogramColumns, RESET_HINT } from '../model/histogram.ts';
+import { CUSTOM_BUCKETS_SCHEMA, type HistogramColumns, RESET_HINT } from '../model/histogram.ts';
 import { isStaleAt, type SampleColumns, sampleColumns } from '../model/samples.ts';
 import { BitWriter } from './bit-stream.ts';
 import { ALL_TIMES, CHUNK_FLOAT_HISTOGRAM, CHUNK_HISTOGRAM, RESET_HEADER } from './chunk.ts';
@@ -222,7 +222,12 @@ export class HistogramAppender {
     invariant(histograms !== undefined, 'a histogram chunk holds histograms');
     for (let i = 0; i < all.count; i++) {
       const row = all.rows[i]!;
-      made.#append(all.timestamps[i]!, histograms, row, alignedTo(histograms, row, i === 0 ? undefined : made));
+      made.#append(
+        all.timestamps[i]!,
+        histograms,
+        row,
+        alignedTo(histograms, row, i === 0 ? undefined : made),
+      );
     }
     made.header = bytes[2]! & 0xc0;
     return made;
@@ -313,7 +318,11 @@ export class HistogramAppender {
 }
 
 // The buckets of a row in the places of a chunk's layout, or in its own; none of a staleness marker.
-function alignedTo(columns: HistogramColumns, row: number, chunk: HistogramAppender | undefined): Float64Array {
+function alignedTo(
+  columns: HistogramColumns,
+  row: number,
+  chunk: HistogramAppender | undefined,
+): Float64Array {
   if (isStaleAt(columns.sumBits, row)) return NO_BUCKETS;
   if (chunk !== undefined) return chunk.aligned(columns, row);
   return columns.buckets.slice(columns.bucketStarts[row], columns.bucketStarts[row + 1]);

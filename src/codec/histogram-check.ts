@@ -30,20 +30,27 @@ export function histogramProblem(columns: HistogramColumns, row: number): string
 }
 
 function exponentialProblem(columns: HistogramColumns, row: number): string {
-  const { spanStarts, negativeSpanStarts, bucketStarts, negativeBucketStarts } = columns;
-  const split = negativeSpanStarts[row]!;
-  const middle = negativeBucketStarts[row]!;
-  let problem = spansProblem(columns, spanStarts[row]!, split, middle - bucketStarts[row]!);
-  if (problem !== '') return `positive side: ${problem}`;
-  problem = spansProblem(columns, split, spanStarts[row + 1]!, bucketStarts[row + 1]! - middle);
-  if (problem === '') problem = bucketsProblem(columns, row, true);
-  if (problem !== '') return `negative side: ${problem}`;
+  const shape = spansProblem(columns, row);
+  if (shape !== '') return shape;
+  const observed = bucketsProblem(columns, row, true);
+  if (observed !== '') return `negative side: ${observed}`;
   const zeroCount = columns.zeroCounts[row]!;
   if (columns.floats[row] === 1 && zeroCount < 0)
     return `zero bucket has observation count of ${formatGeneral(zeroCount)}: ${NEGATIVE_BUCKET}`;
   if (columns.boundStarts[row + 1]! > columns.boundStarts[row]!)
     return 'histogram with exponential schema must not have custom bounds';
   return '';
+}
+
+/** What is wrong with the spans of a row of exponential buckets, or ''. */
+export function spansProblem(columns: HistogramColumns, row: number): string {
+  const { spanStarts, negativeSpanStarts, bucketStarts, negativeBucketStarts } = columns;
+  const split = negativeSpanStarts[row]!;
+  const middle = negativeBucketStarts[row]!;
+  const positive = sideProblem(columns, spanStarts[row]!, split, middle - bucketStarts[row]!);
+  if (positive !== '') return `positive side: ${positive}`;
+  const negative = sideProblem(columns, split, spanStarts[row + 1]!, bucketStarts[row + 1]! - middle);
+  return negative === '' ? '' : `negative side: ${negative}`;
 }
 
 function customProblem(columns: HistogramColumns, row: number): string {
@@ -87,7 +94,7 @@ function spanText(columns: HistogramColumns, row: number, at: number): string {
   return `span number ${(at - columns.spanStarts[row]!) / 2 + 1} with offset ${columns.spans[at]}: ${NEGATIVE_OFFSET}`;
 }
 
-function spansProblem(columns: HistogramColumns, from: number, to: number, buckets: number): string {
+function sideProblem(columns: HistogramColumns, from: number, to: number, buckets: number): string {
   for (let at = from + 2; at < to; at += 2)
     if (columns.spans[at]! < 0)
       return `span number ${(at - from) / 2 + 1} with offset ${columns.spans[at]}: ${NEGATIVE_OFFSET}`;

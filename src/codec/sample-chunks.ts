@@ -1,7 +1,7 @@
 // From chunks of any encoding to sample columns, and from sample columns, floats and histograms in any order, to chunks.
 
-import { DomainError, invariant } from '../model/errors.ts';
-import { type SampleColumns, startsOf } from '../model/samples.ts';
+import { invariant } from '../model/errors.ts';
+import type { SampleColumns } from '../model/samples.ts';
 import { WRITE_SLACK_BYTES } from './bits.ts';
 import {
   CHUNK_FLOAT_HISTOGRAM,
@@ -24,8 +24,11 @@ export const HISTOGRAM_CHUNK_BYTES = 1024;
 /** Histograms a chunk has before its size counts (MinSamplesPerHistogramChunk). */
 export const HISTOGRAMS_PER_CHUNK_MIN = 10;
 
-/** Appends the samples of a chunk within `span` to `target`. Errors: `corrupt`; `execution` for an encoding nobody knows. */
-export function readChunk(chunk: EncodedBytes, span: TimeSpan, target: SampleColumns): void {
+/**
+ * Appends the samples of a chunk within `span` to `target`; false, with nothing read, for an encoding that is not known. Error:
+ * `corrupt`.
+ */
+export function readChunk(chunk: EncodedBytes, span: TimeSpan, target: SampleColumns): boolean {
   const before = target.count;
   switch (chunk.encoding) {
     case CHUNK_XOR:
@@ -33,19 +36,20 @@ export function readChunk(chunk: EncodedBytes, span: TimeSpan, target: SampleCol
       break;
     case CHUNK_XOR2:
       readXor2(chunk.bytes, span, target);
-      return;
+      return true;
     case CHUNK_HISTOGRAM_ST:
     case CHUNK_FLOAT_HISTOGRAM_ST:
       readHistograms(chunk, span, target);
-      return;
+      return true;
     case CHUNK_HISTOGRAM:
     case CHUNK_FLOAT_HISTOGRAM:
       readHistograms(chunk, span, target);
       break;
     default:
-      throw new DomainError('execution', `cannot read a chunk: its encoding ${chunk.encoding} is not known`);
+      return false;
   }
-  if (target.starts !== undefined) startsOf(target).fill(0, before, target.count);
+  if (target.starts !== undefined) target.starts.fill(0, before, target.count);
+  return true;
 }
 
 /** Encodes samples [from, to) into chunks of one kind each, with at most `perChunk` samples and about 1 KiB. */

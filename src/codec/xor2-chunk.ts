@@ -94,10 +94,11 @@ class Xor2Run {
 
   #difference(): void {
     const from = this.#from;
-    if (from.bits(1) === 0) return;
-    if (from.bits(1) === 0) this.#value.readSameWindow(from, 0);
-    else if (from.bits(1) === 0) this.#value.readNewWindow(from, 0);
-    else this.#isStale = true;
+    let ones = 0;
+    while (ones < 3 && from.bits(1) === 1) ones++;
+    if (ones === 1) this.#value.readSameWindow(from, 0);
+    else if (ones === 2) this.#value.readNewWindow(from, 0);
+    else if (ones === 3) this.#isStale = true;
   }
 
   push(target: SampleColumns): void {

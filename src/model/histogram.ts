@@ -68,9 +68,7 @@ export class HistogramColumns {
 
   /** Bytes of memory held. */
   get bytes(): number {
-    return (
-      this.schemas.length * 70 + 4 * this.spans.length + 8 * (this.buckets.length + this.bounds.length)
-    );
+    return this.schemas.length * 70 + 4 * this.spans.length + 8 * (this.buckets.length + this.bounds.length);
   }
 
   /** Forgets all rows; keeps the memory. */

@@ -2,6 +2,7 @@
 // (Prometheus model/value).
 
 import { HistogramColumns } from './histogram.ts';
+import type { HistogramRow } from './histogram-equality.ts';
 
 /** High and low half of Prometheus's stale NaN, 0x7ff0000000000002. */
 export const STALE_NAN_HIGH = 0x7ff00000;
@@ -39,7 +40,31 @@ const NO_ROWS = new Int32Array(0);
 /** Forgets all samples; keeps the memory of floats. */
 export function clearSamples(columns: SampleColumns): void {
   columns.count = 0;
+  columns.starts = undefined;
   columns.histograms = undefined;
+}
+
+/** Sample `index` of `source` as a histogram; undefined for a float. Borrowed. */
+export function histogramAt(source: SampleColumns, index: number): HistogramRow | undefined {
+  if (source.histograms === undefined || source.rows[index]! < 0) return undefined;
+  return { columns: source.histograms, row: source.rows[index]! };
+}
+
+/** Appends sample `index` of `source` with all that belongs to it. */
+export function pushSample(target: SampleColumns, source: SampleColumns, index: number): void {
+  const at = target.count;
+  growColumns(target, at + 1);
+  target.timestamps[at] = source.timestamps[index]!;
+  target.bits[2 * at] = source.bits[2 * index]!;
+  target.bits[2 * at + 1] = source.bits[2 * index + 1]!;
+  const start = source.starts?.[index] ?? 0;
+  if (start !== 0 || target.starts !== undefined) startsOf(target)[at] = start;
+  const histogram = histogramAt(source, index);
+  if (histogram !== undefined) {
+    const row = histogramsOf(target).copyRow(histogram.columns, histogram.row);
+    target.rows[at] = row;
+  }
+  target.count = at + 1;
 }
 
 /** The columns' histograms, opened where there were none. */

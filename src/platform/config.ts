@@ -111,6 +111,7 @@ export interface Config {
     readonly labels_max: number;
     readonly request_series_max: number;
     readonly request_samples_max: number;
+    readonly histogram_buckets_max: number;
     readonly tenants_max: number;
     readonly metadata_max: number;
     readonly http_connections_max: number;
@@ -370,6 +371,13 @@ export const SETTINGS: {
     labels_max: integer(128, 'Most labels of one series.', { min: 1 }),
     request_series_max: integer(500_000, 'Most series entries of one write request.', { min: 1 }),
     request_samples_max: integer(5_000_000, 'Most samples of one write request.', { min: 1 }),
+    histogram_buckets_max: integer(
+      10_000,
+      'Most spans, buckets of a side and bounds of one native histogram.',
+      {
+        min: 1,
+      },
+    ),
     tenants_max: integer(10_000, 'Most tenants a process serves.', { min: 1 }),
     metadata_max: integer(100_000, 'Metrics whose type, help and unit are kept per tenant.', { min: 1 }),
     http_connections_max: integer(512, 'Connections at once, as Prometheus --web.max-connections.', {

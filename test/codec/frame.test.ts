@@ -155,8 +155,8 @@ describe('WAL frame', () => {
     newer.set([99, 3, 1, 2, 3], bytes.length - 4);
     newer[4] = 2;
     expect([...decodeFrame(sealAgain(newer)).refs]).toEqual([7]);
-    newer[5] = 2;
-    expect(() => decodeFrame(sealAgain(newer))).toThrow(/version 2 needs a reader of version 2, this is 1/);
+    newer[5] = 3;
+    expect(() => decodeFrame(sealAgain(newer))).toThrow(/version 2 needs a reader of version 3, this is 2/);
   });
 
   it('refuses a frame cut at any byte or with any bit flipped', () => {

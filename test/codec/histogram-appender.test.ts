@@ -77,7 +77,11 @@ describe('HistogramAppender', () => {
       kept.begin(times[0]!, histograms, 0);
       let restored = kept;
       for (let i = 1; i < times.length; i++) {
-        restored = HistogramAppender.restore(kept.chunkBytes(), kept.encoding).append(times[i]!, histograms, i);
+        restored = HistogramAppender.restore(kept.chunkBytes(), kept.encoding).append(
+          times[i]!,
+          histograms,
+          i,
+        );
         kept = kept.append(times[i]!, histograms, i);
         expect(restored.chunkBytes()).toEqual(kept.chunkBytes());
       }

@@ -71,7 +71,7 @@ export function featureList(enabled: readonly string[]): Record<string, Record<s
       isOn(FUNCTIONS.get(name)?.experimental === true),
     ),
     promql_operators: allOf([...OPERATORS, ...AGGREGATIONS], (name) => isOn(/^limit/.test(name))),
-    tsdb: { exemplar_storage: true, isolation: true, native_histograms: false, st_storage: false },
+    tsdb: { exemplar_storage: true, isolation: true, native_histograms: true, st_storage: false },
   };
 }
 

@@ -44,6 +44,7 @@ export async function onWrite(
     status: outcome.status,
     text: textOf(outcome),
     samples: outcome.samples,
+    histograms: outcome.histograms,
     exemplars: outcome.exemplars,
   };
 }
@@ -66,6 +67,7 @@ function textOf(outcome: IngestOutcome): string {
 
 function count(state: ReceiverState, tenant: string, outcome: IngestOutcome): void {
   if (outcome.samples > 0) state.metrics.samples.add(outcome.samples, { tenant });
+  if (outcome.histograms > 0) state.metrics.histograms.add(outcome.histograms, { tenant });
   if (outcome.exemplars > 0) state.metrics.exemplars.add(outcome.exemplars, { tenant });
   for (const [reason, amount] of Object.entries(outcome.rejected))
     if (amount > 0) state.metrics.rejected.add(amount, { tenant, reason });

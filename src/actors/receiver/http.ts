@@ -48,7 +48,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const written = { samples: 0, exemplars: 0 };
+  const written = { samples: 0, histograms: 0, exemplars: 0 };
   let protocol: WriteProtocol = 'v1';
   let outcome: Answer;
   if (request.method === 'OPTIONS') {
@@ -64,6 +64,7 @@ async function answer(
       const tenant = tenantOf((name) => request.headers[name] as string | undefined);
       const reply = await takeIn(edge, bodies, request, { tenant, protocol });
       written.samples = reply.samples;
+      written.histograms = reply.histograms;
       written.exemplars = reply.exemplars;
       outcome = { status: reply.status, text: reply.text };
     } catch (error) {
@@ -74,7 +75,7 @@ async function answer(
   const headers: Record<string, string> = { ...outcome.headers };
   if (protocol === 'v2') {
     headers['x-prometheus-remote-write-samples-written'] = String(written.samples);
-    headers['x-prometheus-remote-write-histograms-written'] = '0';
+    headers['x-prometheus-remote-write-histograms-written'] = String(written.histograms);
     headers['x-prometheus-remote-write-exemplars-written'] = String(written.exemplars);
   }
   send(request, response, { ...outcome, headers });

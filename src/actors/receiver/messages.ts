@@ -15,6 +15,7 @@ export interface WriteReply {
   readonly status: 204 | 400;
   readonly text: string;
   readonly samples: number;
+  readonly histograms: number;
   readonly exemplars: number;
 }
 

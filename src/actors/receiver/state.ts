@@ -42,6 +42,7 @@ export interface ReceiverState {
 /** What a receiver counts. */
 export interface ReceiverMetrics {
   readonly samples: CounterMetric;
+  readonly histograms: CounterMetric;
   readonly exemplars: CounterMetric;
   readonly rejected: CounterMetric;
   readonly seconds: HistogramMetric;
@@ -61,6 +62,7 @@ export async function openReceiver(config: Config, context: ReceiverContext): Pr
       futureMs: receiver.future_tolerance,
       seriesMax: limits.request_series_max,
       samplesMax: limits.request_samples_max,
+      histogramBucketsMax: limits.histogram_buckets_max,
       labelsMax: limits.labels_max,
       labelNameBytesMax: limits.label_name_bytes_max,
       labelValueBytesMax: limits.label_value_bytes_max,
@@ -155,6 +157,9 @@ function logOf(state: ReceiverState, partition: number, context: ReceiverContext
 function receiverMetrics(metrics: Metrics): ReceiverMetrics {
   return {
     samples: metrics.counter('skein_receiver_samples_total', 'Samples acknowledged.', ['tenant']),
+    histograms: metrics.counter('skein_receiver_histograms_total', 'Native histograms acknowledged.', [
+      'tenant',
+    ]),
     exemplars: metrics.counter('skein_receiver_exemplars_total', 'Exemplars acknowledged.', ['tenant']),
     rejected: metrics.counter(
       'skein_receiver_rejected_total',

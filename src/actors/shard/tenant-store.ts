@@ -14,8 +14,8 @@ import type { Config } from '../../platform/config.ts';
 import type { SeriesSource } from '../../query/source.ts';
 import type { BlockMeta } from '../../storage/block/block-meta.ts';
 import { BlockSet } from '../../storage/block/block-set.ts';
+import { type AppendOutcome, appendOutcome } from '../../storage/head/append-outcome.ts';
 import { type Head, openHead } from '../../storage/head/head.ts';
-import { type AppendOutcome, appendOutcome } from '../../storage/head/sample-store.ts';
 import { NO_REF } from '../../storage/head/series-index.ts';
 import type { ShardMetrics } from './metrics.ts';
 import { type Batch, Refusals } from './refusals.ts';
@@ -108,7 +108,9 @@ export class TenantStore {
       refs.set(ref, target === NO_REF ? REFUSED_REF : target);
     }
     for (const { family, ...metadata } of frame.metadata) this.head.metadata.set(family, metadata);
-    const undefinedRefs = refs.resolve(frame.refs, frame.count, frame.refs);
+    const undefinedRefs =
+      refs.resolve(frame.refs, frame.count, frame.refs) +
+      (frame.histograms === undefined ? 0 : resolveAll(refs, frame.histograms.refs));
     for (const { ref, ...exemplar } of frame.exemplars) {
       const target = refs.get(ref);
       if (target >= 0 && this.head.has(target)) this.head.exemplars.add(this.head.labels(target), exemplar);
@@ -119,11 +121,20 @@ export class TenantStore {
     resetOutcome(outcome);
     const newestBefore = this.head.maxTime;
     this.head.append(frame.refs, frame.timestamps, frame.bits, count, outcome);
+    let newest = this.#appendHistograms(frame, floor, newestBefore);
     this.#noteRefused({ frame, count, newest: newestBefore }, undefinedRefs);
-    let newest = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < count; i++) if (frame.timestamps[i]! > newest) newest = frame.timestamps[i]!;
     this.#sealComplete(sequence);
     return { appended: outcome.appended + outcome.outOfOrder, undefinedRefs, newest, late: outcome.late > 0 };
+  }
+
+  // Returns the time of the newest one that is not in a block.
+  #appendHistograms({ histograms }: DecodedFrame, floor: number, newest: number): number {
+    if (histograms === undefined) return Number.NEGATIVE_INFINITY;
+    this.head.appendHistograms({ ...histograms, floor, newest }, this.#outcome);
+    let last = Number.NEGATIVE_INFINITY;
+    for (const time of histograms.timestamps) if (time >= floor && time > last) last = time;
+    return last;
   }
 
   /** Series over head and blocks. The caller keeps truncation away while it reads. */
@@ -267,6 +278,10 @@ export function coverageOf(meta: BlockMeta): Coverage | undefined {
   const facts = meta.thanos?.extensions?.['skein'] as { applied?: unknown; coveredEnd?: unknown } | undefined;
   if (typeof facts?.applied !== 'number' || typeof facts.coveredEnd !== 'number') return undefined;
   return { applied: facts.applied, end: facts.coveredEnd };
+}
+
+function resolveAll(refs: RefTable, column: Uint32Array): number {
+  return refs.resolve(column, column.length, column);
 }
 
 function resetOutcome(outcome: AppendOutcome): void {

@@ -11,6 +11,34 @@ export interface LabelMessage {
   readonly value: string;
 }
 
+/** A run of buckets. */
+export interface SpanMessage {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A native histogram: an integer one has the fields that end in Int and Deltas, a float one those in Float and Counts. */
+export interface HistogramMessage {
+  readonly countInt?: number;
+  readonly countFloat?: number;
+  readonly sum: number;
+  readonly schema?: number;
+  readonly zeroThreshold?: number;
+  readonly zeroCountInt?: number;
+  readonly zeroCountFloat?: number;
+  readonly negativeSpans?: readonly SpanMessage[];
+  readonly negativeDeltas?: readonly number[];
+  readonly negativeCounts?: readonly number[];
+  readonly positiveSpans?: readonly SpanMessage[];
+  readonly positiveDeltas?: readonly number[];
+  readonly positiveCounts?: readonly number[];
+  readonly resetHint?: number;
+  readonly timestamp: number;
+  readonly customValues?: readonly number[];
+  /** Remote write 2.0. */
+  readonly startTimestamp?: number;
+}
+
 /** prometheus.WriteRequest. Times are ms; absent fields are 0, '' or []. */
 export interface WriteRequestMessage {
   readonly timeseries: readonly {
@@ -21,7 +49,7 @@ export interface WriteRequestMessage {
       readonly value: number;
       readonly timestamp: number;
     }[];
-    readonly histograms: readonly { readonly timestamp: number; readonly sum: number }[];
+    readonly histograms: readonly HistogramMessage[];
   }[];
   readonly metadata: readonly {
     readonly type: number;
@@ -41,7 +69,7 @@ export interface WriteRequestV2Message {
       readonly timestamp: number;
       readonly startTimestamp: number;
     }[];
-    readonly histograms: readonly { readonly timestamp: number; readonly sum: number }[];
+    readonly histograms: readonly HistogramMessage[];
     readonly exemplars: readonly {
       readonly labelsRefs: readonly number[];
       readonly value: number;
@@ -59,7 +87,15 @@ package skein;
 message Label { string name = 1; string value = 2; }
 message Sample { double value = 1; int64 timestamp = 2; }
 message Exemplar { repeated Label labels = 1; double value = 2; int64 timestamp = 3; }
-message Histogram { double sum = 3; int64 timestamp = 15; }
+message Span { sint32 offset = 1; uint32 length = 2; }
+message Histogram {
+  oneof count { uint64 count_int = 1; double count_float = 2; }
+  double sum = 3; sint32 schema = 4; double zero_threshold = 5;
+  oneof zero_count { uint64 zero_count_int = 6; double zero_count_float = 7; }
+  repeated Span negative_spans = 8; repeated sint64 negative_deltas = 9; repeated double negative_counts = 10;
+  repeated Span positive_spans = 11; repeated sint64 positive_deltas = 12; repeated double positive_counts = 13;
+  uint32 reset_hint = 14; int64 timestamp = 15; repeated double custom_values = 16; int64 start_timestamp = 17;
+}
 message TimeSeries {
   repeated Label labels = 1; repeated Sample samples = 2; repeated Exemplar exemplars = 3; repeated Histogram histograms = 4;
 }

@@ -2,6 +2,7 @@
 // numbered in the order of the request; what a series is (its id) was decided by a LabelSink on its raw label bytes.
 
 import { DomainError } from '../../model/errors.ts';
+import { HistogramColumns } from '../../model/histogram.ts';
 import type { LabelRanges } from '../frame-writer.ts';
 
 /** Decides what a series' label bytes mean. The raw form is remote write 1.0's: `0a len (0a len name 12 len value)` repeated. */
@@ -35,6 +36,8 @@ export interface RequestLimits {
   readonly samplesMax: number;
   readonly exemplarsMax: number;
   readonly metadataMax: number;
+  /** Spans, buckets of a side and bounds of one native histogram, each. */
+  readonly histogramBucketsMax: number;
   /** Symbols of a remote write 2.0 request. */
   readonly symbolsMax: number;
   /** Bytes of one series' raw labels. */
@@ -53,8 +56,6 @@ export class RequestColumns {
   seriesCount = 0;
   /** Per series: id given by the sink, negative when refused. */
   seriesIds: Int32Array = new Int32Array(1024);
-  /** Per series: number of native histograms. */
-  histograms: Uint32Array = new Uint32Array(1024);
   /** Per series: number of the first sample; its samples end where the next series' begin. */
   firstSample: Uint32Array = new Uint32Array(1024);
   sampleCount = 0;
@@ -64,7 +65,16 @@ export class RequestColumns {
   /** Per sample, 0 when unknown; only valid when `hasStarts`. */
   starts: Float64Array = new Float64Array(1024);
   hasStarts = false;
-  histogramCount = 0;
+
+  /** Native histograms; those of a series end where the next series' begin. */
+  readonly histograms: HistogramColumns = new HistogramColumns(16);
+  /** Per series: number of the first histogram. */
+  firstHistogram: Uint32Array = new Uint32Array(1024);
+  histogramTimes: Float64Array = new Float64Array(16);
+  /** 0 when unknown. */
+  histogramStarts: Float64Array = new Float64Array(16);
+  /** By histogram: why it cannot be stored, in Prometheus's words. */
+  readonly histogramProblems: Map<number, string> = new Map();
 
   exemplarCount = 0;
   exemplarSeries: Uint32Array = new Uint32Array(16);
@@ -85,7 +95,9 @@ export class RequestColumns {
 
   /** Forgets the request; keeps the memory. */
   clear(): void {
-    this.seriesCount = this.sampleCount = this.histogramCount = 0;
+    this.seriesCount = this.sampleCount = 0;
+    this.histograms.clear();
+    this.histogramProblems.clear();
     this.exemplarCount = this.pairCount = this.metadataCount = 0;
     this.hasStarts = false;
   }
@@ -95,11 +107,27 @@ export class RequestColumns {
     const index = this.seriesCount++;
     if (index === this.seriesIds.length) {
       this.seriesIds = grow(this.seriesIds, (n) => new Int32Array(n));
-      this.histograms = grow(this.histograms, (n) => new Uint32Array(n));
+      this.firstHistogram = grow(this.firstHistogram, (n) => new Uint32Array(n));
       this.firstSample = grow(this.firstSample, (n) => new Uint32Array(n));
     }
     this.firstSample[index] = this.sampleCount;
-    this.histograms[index] = 0;
+    this.firstHistogram[index] = this.histograms.count;
+    return index;
+  }
+
+  /** Number of native histograms. */
+  get histogramCount(): number {
+    return this.histograms.count;
+  }
+
+  /** Makes room for one more histogram and returns its number; its row is begun by the caller. */
+  beginHistogram(): number {
+    const index = this.histograms.count;
+    if (index === this.histogramTimes.length) {
+      this.histogramTimes = grow(this.histogramTimes, (n) => new Float64Array(n));
+      this.histogramStarts = grow(this.histogramStarts, (n) => new Float64Array(n));
+    }
+    this.histogramTimes[index] = this.histogramStarts[index] = 0;
     return index;
   }
 

@@ -8,6 +8,7 @@ export const WIRE = { varint: 0, fixed64: 1, bytes: 2, groupStart: 3, groupEnd: 
 
 const TWO_28 = 2 ** 28;
 const TWO_56 = 2 ** 56;
+const TWO_64 = 2 ** 64;
 const GROUP_DEPTH_MAX = 64;
 
 /** A position in the body that moves forward; `end` is moved by those who step into a nested message. */
@@ -49,6 +50,18 @@ export class Cursor {
   /** A signed 64-bit varint as a double. */
   int64(): number {
     return this.#long();
+  }
+
+  /** An unsigned 64-bit varint as a double. */
+  uint64(): number {
+    const value = this.#long();
+    return value < 0 ? value + TWO_64 : value;
+  }
+
+  /** A zigzag 64-bit varint as a double; exact within 2^52. */
+  sint64(): number {
+    const value = this.uint64();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
   /** A length that fits what is left before `end`; returns it without stepping over the bytes. */

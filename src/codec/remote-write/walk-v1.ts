@@ -4,6 +4,7 @@
 import { ByteWriter } from '../bytes.ts';
 import { type LabelSink, RequestColumns, type RequestLimits, tooMany } from './columns.ts';
 import { Cursor, WIRE } from './cursor.ts';
+import { HistogramWalker } from './histogram.ts';
 import { readLabel } from './labels.ts';
 
 const LABELS = 0x0a;
@@ -16,11 +17,13 @@ export class WalkerV1 {
   readonly columns: RequestColumns = new RequestColumns();
   readonly #cursor = new Cursor();
   readonly #limits: RequestLimits;
+  readonly #histograms: HistogramWalker;
   readonly #scratch = new ByteWriter(512);
   readonly #pair = new Uint32Array(4);
 
   constructor(limits: RequestLimits) {
     this.#limits = limits;
+    this.#histograms = new HistogramWalker(limits, 1);
   }
 
   /** Fills `columns` from a body; positions in them are positions in `body`. Errors: `bad_data`, `too_large`. */
@@ -104,11 +107,11 @@ export class WalkerV1 {
       cursor.expect(tag, WIRE.bytes, ['', 'Labels', 'Samples', 'Exemplars', 'Histograms'][field]!);
       const length = cursor.length();
       if (field === 3) this.#exemplar(index, cursor.position + length);
-      else if (field === 4) {
-        this.columns.histograms[index]!++;
-        this.columns.histogramCount++;
-      } else scattered = true;
-      if (field !== 3) cursor.position += length;
+      else if (field === 4) this.#histogram(cursor.position + length);
+      else {
+        scattered = true;
+        cursor.position += length;
+      }
     }
     return scattered;
   }
@@ -141,6 +144,14 @@ export class WalkerV1 {
     columns.timestamps[at] = timestamp;
     columns.bits[2 * at] = low;
     columns.bits[2 * at + 1] = high;
+  }
+
+  #histogram(end: number): void {
+    const cursor = this.#cursor;
+    const outer = cursor.end;
+    cursor.end = end;
+    this.#histograms.read(cursor, this.columns);
+    cursor.end = outer;
   }
 
   #exemplar(series: number, end: number): void {

@@ -5,6 +5,7 @@ import { doubled } from '../byte-table.ts';
 import { ByteWriter } from '../bytes.ts';
 import { type LabelSink, RequestColumns, type RequestLimits, tooMany } from './columns.ts';
 import { Cursor, WIRE } from './cursor.ts';
+import { HistogramWalker } from './histogram.ts';
 import { writeRawLabel } from './labels.ts';
 
 const REFS_MAX = 65_536;
@@ -20,6 +21,7 @@ export class WalkerV2 {
   symbolCount = 0;
   readonly #cursor = new Cursor();
   readonly #limits: RequestLimits;
+  readonly #histograms: HistogramWalker;
   readonly #raw = new ByteWriter(1024);
   readonly #pair = new Uint32Array(4);
   #refs = new Uint32Array(256);
@@ -37,6 +39,7 @@ export class WalkerV2 {
 
   constructor(limits: RequestLimits) {
     this.#limits = limits;
+    this.#histograms = new HistogramWalker(limits, 2);
   }
 
   /** Fills `columns` from a body; positions in them are positions in `body`. Errors: `bad_data`, `too_large`. */
@@ -114,7 +117,7 @@ export class WalkerV2 {
       cursor.end = cursor.length() + cursor.position;
       if (field === 1) while (cursor.position < cursor.end) this.#addRef(cursor.uint32());
       else if (field === 2) this.#sample();
-      else if (field === 3) this.#histogram(index);
+      else if (field === 3) this.#histograms.read(cursor, this.columns);
       else if (field === 4) this.#exemplar(index);
       else this.#metadata();
       cursor.end = end;
@@ -154,12 +157,6 @@ export class WalkerV2 {
     columns.bits[2 * at + 1] = high;
     if (start !== 0) columns.setStart(at, start);
     else if (columns.hasStarts) columns.starts[at] = 0;
-  }
-
-  #histogram(index: number): void {
-    this.columns.histograms[index]!++;
-    this.columns.histogramCount++;
-    this.#cursor.position = this.#cursor.end;
   }
 
   #metadata(): void {

@@ -12,6 +12,7 @@ import type { FragmentReply, RawColumns, SeriesSource, StepRange } from '../sour
 import { runPartial } from './aggregate-operator.ts';
 import { openExecution } from './build-operator.ts';
 import { checkGrid, type ExecContext, lastStep } from './context.ts';
+import { refuseHistograms } from './no-histograms.ts';
 import { COLUMNS_START, readSeries } from './select.ts';
 import { splitPartial } from './split-partial.ts';
 import { REPLY_BYTES, splitBatch } from './step-batch-codec.ts';
@@ -84,6 +85,7 @@ export async function* readRaw(
       const pause = budget.breathe();
       if (pause !== undefined) await pause;
       batch.read(i, start, end, columns);
+      refuseHistograms(columns, labels);
       budget.samplesRead += columns.count;
       const count = dropStale(columns);
       if (count === 0) continue;

@@ -8,6 +8,7 @@ import type { RangeFunctionNode, RangeSelectNode, SubqueryNode } from '../plan/n
 import { type SeriesBatch, type StepBatch, type StepRange, stepCount } from '../source.ts';
 import { checkGrid, type ExecContext, lastStep } from './context.ts';
 import { noteName } from './name-note.ts';
+import { refuseHistograms } from './no-histograms.ts';
 import { closeRow, evaluate, evaluateHeavy, openRow, type RowState } from './range-row.ts';
 import { streamRaw } from './remote.ts';
 import { Rows } from './rows.ts';
@@ -68,6 +69,7 @@ function evaluateSome(
     const index = scan.next++;
     state.rows.open(labels.length - index);
     batch.read(index, scan.start, scan.end, state.columns);
+    refuseHistograms(state.columns, labels[index]!);
     budget.samplesRead += state.columns.count;
     const full = evaluate(state, notedLabels(state, labels[index]!));
     if (full !== undefined || state.heavy !== undefined) return full;

@@ -16,6 +16,7 @@ import {
 } from '../source.ts';
 import { type ExecContext, lastStep } from './context.ts';
 import { dropMetadataLabels, noteName } from './name-note.ts';
+import { refuseHistograms } from './no-histograms.ts';
 import { Rows } from './rows.ts';
 import { DistinctLabels } from './step-batch.ts';
 
@@ -90,6 +91,7 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
     const index = scan.next++;
     rows.open(batch.labels.length - index);
     batch.read(index, start, end, columns);
+    refuseHistograms(columns, batch.labels[index]!);
     budget.samplesRead += columns.count;
     job.output = rows.values;
     job.present = rows.present;

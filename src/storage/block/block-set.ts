@@ -5,7 +5,7 @@ import type { CompiledMatcher } from '../../codec/regex.ts';
 import { DomainError } from '../../model/errors.ts';
 import { compareLabels, type Labels } from '../../model/labels.ts';
 import { mergeSorted } from '../../model/merge-sorted.ts';
-import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
+import { clearSamples, type SampleColumns, sampleColumns } from '../../model/samples.ts';
 import { compareText } from '../../model/text.ts';
 import type { BlockMeta } from './block-meta.ts';
 import type { BlockReader, BlockReadOptions, BlockSelection } from './block-reader.ts';
@@ -239,7 +239,7 @@ export class LoadedBatch {
    * per timestamp; of two blocks with the same timestamp the one that begins earlier wins. Errors as LoadedSeries.append.
    */
   read(index: number, start: number, end: number, target: SampleColumns): void {
-    target.count = 0;
+    clearSamples(target);
     const width = this.loaded.length;
     for (let p = 0; p < width; p++) {
       const row = this.rows[index * width + p]!;
@@ -251,7 +251,7 @@ export class LoadedBatch {
         part.append(row - this.starts[p]!, start, end, target);
         continue;
       }
-      this.scratch.count = 0;
+      clearSamples(this.scratch);
       part.append(row - this.starts[p]!, start, end, this.scratch);
       mergeSamples(target, this.scratch);
     }

@@ -3,6 +3,7 @@
 import { ByteReader, uint32At } from '../../codec/bytes.ts';
 import { CHUNK_XOR, type Chunk } from '../../codec/chunk.ts';
 import { crc32c } from '../../codec/hash.ts';
+import { readChunk } from '../../codec/sample-chunks.ts';
 import { decodeXorAt, XOR_HEADER_BYTES } from '../../codec/xor-chunk.ts';
 import { DomainError } from '../../model/errors.ts';
 import { type Labels, labelsText } from '../../model/labels.ts';
@@ -179,7 +180,7 @@ export class LoadedSeries {
 
   /**
    * Appends the samples of series `index` with start <= t <= end to `target` in time order, deleted ones left out.
-   * Errors: `execution` for an encoding that cannot be read here, `corrupt` from the decoder.
+   * Errors: `execution` for an encoding that is not known, `corrupt` from the decoder.
    */
   append(index: number, start: number, end: number, target: SampleColumns): void {
     const { chunkStart, minTimes, maxTimes, refs } = this.table;
@@ -188,8 +189,10 @@ export class LoadedSeries {
     for (let c = chunkStart[series]!; c < chunkStart[series + 1]!; c++) {
       if (minTimes[c]! > end || maxTimes[c]! < start) continue;
       const at = c - this.columns.base;
-      if (this.columns.encodings[at] !== CHUNK_XOR) this.refuse(index, this.columns.encodings[at]!);
-      this.decodeFloats(at, start, end, target);
+      const encoding = this.columns.encodings[at]!;
+      if (encoding === CHUNK_XOR && target.starts === undefined) this.decodeFloats(at, start, end, target);
+      else if (!readChunk({ encoding, bytes: this.data(at) }, { start, end }, target))
+        this.refuse(index, encoding);
     }
     const deleted = this.store.tombstones.get(refs[series]!);
     if (deleted !== undefined) dropDeleted(target, before, deleted);
@@ -206,16 +209,16 @@ export class LoadedSeries {
     if (count > 0) decodeXorAt(view, from + XOR_HEADER_BYTES, from + bytes, count, start, end, target);
   }
 
-  private data(at: number): Uint8Array {
-    const { buffers, bufferOf, dataAt, dataBytes } = this.columns;
-    return buffers[bufferOf[at]!]!.subarray(dataAt[at]!, dataAt[at]! + dataBytes[at]!);
-  }
-
   private refuse(index: number, encoding: number): never {
     throw new DomainError(
       'execution',
       `cannot read series ${labelsText(this.labels(index))} of block ${this.store.blockName}: ` +
-        `its chunks are encoded as ${encodingName(encoding)}, float XOR chunks are readable`,
+        `its chunks are encoded as ${encodingName(encoding)}`,
     );
+  }
+
+  private data(at: number): Uint8Array {
+    const { buffers, bufferOf, dataAt, dataBytes } = this.columns;
+    return buffers[bufferOf[at]!]!.subarray(dataAt[at]!, dataAt[at]! + dataBytes[at]!);
   }
 }

@@ -1,6 +1,7 @@
 // Merging runs of samples of one series in time order, one sample per timestamp.
 
-import { growColumns, type SampleColumns } from '../../model/samples.ts';
+import { RESET_HINT } from '../../model/histogram.ts';
+import { growColumns, pushSample, type SampleColumns, sampleColumns } from '../../model/samples.ts';
 
 /**
  * Merges `added` into `target`, both in time order; where both have a timestamp, the sample of `target` stays. `added` is
@@ -8,6 +9,42 @@ import { growColumns, type SampleColumns } from '../../model/samples.ts';
  */
 export function mergeSamples(target: SampleColumns, added: SampleColumns): void {
   if (added.count === 0) return;
+  if (isPlain(target) && isPlain(added)) mergePlain(target, added);
+  else mergeAny(target, added);
+}
+
+// Neither histograms nor start timestamps.
+function isPlain(samples: SampleColumns): boolean {
+  return samples.histograms === undefined && samples.starts === undefined;
+}
+
+function mergeAny(target: SampleColumns, added: SampleColumns): void {
+  const merged = sampleColumns(target.count + added.count);
+  let i = 0;
+  let j = 0;
+  let isLastMine = true;
+  while (i < target.count || j < added.count) {
+    const mine = i < target.count ? target.timestamps[i]! : Number.POSITIVE_INFINITY;
+    const theirs = j < added.count ? added.timestamps[j]! : Number.POSITIVE_INFINITY;
+    const isMine = mine <= theirs;
+    if (isMine) pushSample(merged, target, i);
+    else pushSample(merged, added, j);
+    if (merged.count > 1 && isMine !== isLastMine) forgetHint(merged);
+    isLastMine = isMine;
+    if (mine <= theirs) i++;
+    if (theirs <= mine) j++;
+  }
+  Object.assign(target, merged);
+}
+
+// That there was no counter reset is only known of two histograms that were written one after the other.
+function forgetHint({ histograms, rows, count }: SampleColumns): void {
+  const row = rows[count - 1];
+  if (histograms === undefined || row === undefined || row < 0) return;
+  if (histograms.hints[row] === RESET_HINT.noReset) histograms.hints[row] = RESET_HINT.unknown;
+}
+
+function mergePlain(target: SampleColumns, added: SampleColumns): void {
   const before = target.count;
   growColumns(target, before + added.count);
   if (before === 0 || added.timestamps[0]! > target.timestamps[before - 1]!) {

@@ -68,7 +68,7 @@ export function dropDeleted(
   from: number,
   intervals: readonly DeletedInterval[],
 ): void {
-  const { timestamps, bits } = target;
+  const { timestamps, bits, starts, histograms, rows } = target;
   let kept = from;
   let next = 0;
   for (let i = from; i < target.count; i++) {
@@ -78,8 +78,11 @@ export function dropDeleted(
     timestamps[kept] = time;
     bits[2 * kept] = bits[2 * i]!;
     bits[2 * kept + 1] = bits[2 * i + 1]!;
+    if (starts !== undefined) starts[kept] = starts[i]!;
+    if (histograms !== undefined) rows[kept] = rows[i]!;
     kept++;
   }
+  if (histograms !== undefined) rows.fill(-1, kept, target.count);
   target.count = kept;
 }
 

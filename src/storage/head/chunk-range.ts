@@ -3,6 +3,7 @@
 
 import type { Chunk } from '../../codec/chunk.ts';
 import { CHUNK_XOR } from '../../codec/chunk.ts';
+import { readHistograms } from '../../codec/histogram-chunk.ts';
 import { decodeXorAt, XOR_HEADER_BYTES } from '../../codec/xor-chunk.ts';
 import type { SampleColumns } from '../../model/samples.ts';
 import { offsetIn, Pages, pageOf } from './slabs.ts';
@@ -21,7 +22,8 @@ export class ChunkRange {
   minOffsets: Uint32Array = new Uint32Array(16);
   maxOffsets: Uint32Array = new Uint32Array(16);
   addresses: Uint32Array = new Uint32Array(16);
-  lengths: Uint16Array = new Uint16Array(16);
+  lengths: Uint32Array = new Uint32Array(16);
+  encodings: Uint8Array = new Uint8Array(16);
   previous: Uint32Array = new Uint32Array(16);
   /** Newest in-order chunk of series `ref`, + 1. */
   newest: Uint32Array = new Uint32Array(16);
@@ -37,7 +39,7 @@ export class ChunkRange {
 
   /** Bytes of memory held. */
   get bytes(): number {
-    return this.pages.bytes + this.addresses.length * 18 + this.newest.length * 4 + this.late.size * 32;
+    return this.pages.bytes + this.addresses.length * 21 + this.newest.length * 4 + this.late.size * 32;
   }
 
   /** Whether the series has a chunk here. */
@@ -54,28 +56,18 @@ export class ChunkRange {
     );
   }
 
-  /** Adds a chunk: `length` bytes at `from` of `view` are copied. In-order chunks come in time order. */
-  add(
-    ref: number,
-    isLate: boolean,
-    minTime: number,
-    maxTime: number,
-    view: DataView,
-    from: number,
-    length: number,
-  ): void {
+  /** Adds a copy of a chunk. In-order chunks come in time order. */
+  add(ref: number, isLate: boolean, { encoding, bytes, minTime, maxTime }: Chunk): void {
     if (this.count === this.addresses.length) this.#resizeRecords(this.count * 2);
     const index = this.count++;
-    const address = this.pages.allocate(length);
+    const address = this.pages.allocate(bytes.length);
     const page = this.pages.views[pageOf(address)]!;
-    new Uint8Array(page.buffer).set(
-      new Uint8Array(view.buffer, view.byteOffset + from, length),
-      offsetIn(address),
-    );
+    new Uint8Array(page.buffer).set(bytes, offsetIn(address));
     this.minOffsets[index] = minTime - this.start;
     this.maxOffsets[index] = maxTime - this.start;
     this.addresses[index] = address;
-    this.lengths[index] = length;
+    this.lengths[index] = bytes.length;
+    this.encodings[index] = encoding;
     if (isLate) {
       this.previous[index] = this.late.get(ref) ?? NONE;
       this.late.set(ref, index + 1);
@@ -93,12 +85,12 @@ export class ChunkRange {
     for (let i = order.length - 1; i >= 0; i--) this.decode(order[i]!, start, end, target);
   }
 
-  /** Indexes of the out-of-order chunks of a series that overlap start <= t <= end. */
+  /** Indexes of the out-of-order chunks of a series that overlap start <= t <= end, by their begin. */
   lateChunks(ref: number, start: number, end: number): number[] {
     const out: number[] = [];
     for (let link = this.late.get(ref) ?? NONE; link !== NONE; link = this.previous[link - 1]!)
       if (this.minTime(link - 1) <= end && this.maxTime(link - 1) >= start) out.push(link - 1);
-    return out;
+    return out.sort((a, b) => this.minOffsets[a]! - this.minOffsets[b]!);
   }
 
   /** In-order chunks of a series that overlap start <= t <= end, in time order; their bytes are views of this range's pages. */
@@ -114,7 +106,7 @@ export class ChunkRange {
     const address = this.addresses[index]!;
     const page = this.pages.views[pageOf(address)]!;
     return {
-      encoding: CHUNK_XOR,
+      encoding: this.encodings[index]!,
       bytes: new Uint8Array(page.buffer, offsetIn(address), this.lengths[index]!),
       minTime: this.minTime(index),
       maxTime: this.maxTime(index),
@@ -123,6 +115,10 @@ export class ChunkRange {
 
   /** Appends the samples of chunk `index` with start <= t <= end. */
   decode(index: number, start: number, end: number, target: SampleColumns): void {
+    if (this.encodings[index] !== CHUNK_XOR) {
+      readHistograms(this.chunk(index), { start, end }, target);
+      return;
+    }
     const address = this.addresses[index]!;
     const view = this.pages.views[pageOf(address)]!;
     const at = offsetIn(address);
@@ -176,9 +172,10 @@ export class ChunkRange {
     this.maxOffsets = resized(this.maxOffsets, size);
     this.addresses = resized(this.addresses, size);
     this.previous = resized(this.previous, size);
-    const lengths = new Uint16Array(size);
-    lengths.set(this.lengths);
-    this.lengths = lengths;
+    this.lengths = resized(this.lengths, size);
+    const encodings = new Uint8Array(size);
+    encodings.set(this.encodings);
+    this.encodings = encodings;
   }
 
   #growNewest(ref: number): void {

@@ -11,12 +11,13 @@ import type { Labels } from '../../model/labels.ts';
 import type { SampleColumns } from '../../model/samples.ts';
 import { compareText } from '../../model/text.ts';
 import { BLOCK_RANGE_MS } from '../../model/units.ts';
+import type { AppendOutcome, HistogramBatch } from './append-outcome.ts';
 import type { ChunkRange } from './chunk-range.ts';
 import { cutSeries, seriesChunks } from './cut.ts';
 import { ExemplarRing } from './exemplars.ts';
 import { headStatistics } from './head-statistics.ts';
 import { MetadataTable } from './metadata.ts';
-import { type AppendOutcome, SampleStore, SERIES_ABSENT, SERIES_LATE, SERIES_PLAIN } from './sample-store.ts';
+import { SampleStore, SERIES_ABSENT, SERIES_LATE, SERIES_PLAIN } from './sample-store.ts';
 import { selectRefs } from './select.ts';
 import { NO_REF, SeriesIndex } from './series-index.ts';
 
@@ -120,6 +121,12 @@ export class Head {
   ): void {
     this.changes++;
     this.samples.append(refs, timestamps, bits, count, outcome);
+  }
+
+  /** Appends native histograms by the rules of `append`; the columns are borrowed. */
+  appendHistograms(batch: HistogramBatch, outcome: AppendOutcome): void {
+    this.changes++;
+    this.samples.appendHistograms(batch, outcome);
   }
 
   /** Series that all matchers accept and that have a chunk within start <= t <= end; ascending, owned by the caller. */

@@ -2,8 +2,8 @@
 // chunks by time range, out-of-order samples. What is accepted is what Prometheus accepts (tsdb/head_append.go, appendable).
 
 import { WRITE_SLACK_BYTES } from '../../codec/bits.ts';
-import type { Chunk } from '../../codec/chunk.ts';
-import { CHUNK_XOR } from '../../codec/chunk.ts';
+import { ALL_TIMES, CHUNK_XOR, type Chunk, type TimeSpan } from '../../codec/chunk.ts';
+import { encodeSamples } from '../../codec/sample-chunks.ts';
 import {
   decodeXorAt,
   XOR_BUFFER_BYTES,
@@ -13,11 +13,23 @@ import {
   XorAppenders,
 } from '../../codec/xor-chunk.ts';
 import { invariant } from '../../model/errors.ts';
-import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
+import type { HistogramRow } from '../../model/histogram-equality.ts';
+import { clearSamples, type SampleColumns, sampleColumns } from '../../model/samples.ts';
 import { alignDown } from '../../model/time-range.ts';
 import { mergeSamples } from '../block/merge-samples.ts';
+import type { AppendOutcome, HistogramBatch } from './append-outcome.ts';
 import { ChunkRange } from './chunk-range.ts';
-import { appendSamples, insertSample, LATE_SAMPLES_MAX, lateRun, lowerBound } from './late-samples.ts';
+import { HistogramLanes, staleRow } from './histogram-lanes.ts';
+import {
+  insertSample,
+  isSameSample,
+  isStale,
+  LATE_SAMPLES_MAX,
+  lateRun,
+  lowerBound,
+  mergeRun,
+  type SampleValue,
+} from './late-samples.ts';
 import { BLOCK_BYTES, Blocks, offsetIn, pageOf } from './slabs.ts';
 
 /** Samples a chunk is meant to have (Prometheus's samplesPerChunk); twice as many end it in any case. */
@@ -33,33 +45,16 @@ export const SERIES_PLAIN = 1;
 /** The series has, or had since the last truncation, out-of-order samples. */
 export const SERIES_LATE = 2;
 
-/** What became of samples; `append` adds to the counters. */
-export interface AppendOutcome {
-  /** Accepted in order. */
-  appended: number;
-  /** Accepted out of order. */
-  outOfOrder: number;
-  /** Of the accepted: older than what has been cut already; they make an additional block. */
-  late: number;
-  /** Same time and same bits as a sample that is there: nothing to do. */
-  duplicates: number;
-  /** Same time as a sample that is there, another value: refused. */
-  conflicts: number;
-  /** Older than the out-of-order window, or out of order with a window of 0: refused. */
-  tooOld: number;
-  /** Of no series: refused by seriesFor (limit), or removed. */
-  unknown: number;
-}
-
-/** An outcome with all counters 0. */
-export function appendOutcome(): AppendOutcome {
-  return { appended: 0, outOfOrder: 0, late: 0, duplicates: 0, conflicts: 0, tooOld: 0, unknown: 0 };
-}
-
 /** Durations that a store is opened with, ms. */
 export interface SampleStoreOptions {
   readonly outOfOrderWindowMs: number;
   readonly chunkRangeMs: number;
+}
+
+/** Where out-of-order samples may be. */
+interface LateSources {
+  readonly ranges: readonly ChunkRange[];
+  readonly run: SampleColumns | undefined;
 }
 
 /** The samples of all series of a head. */
@@ -88,8 +83,8 @@ export class SampleStore {
   ranges: ChunkRange[] = [];
   /** Out-of-order runs by series. */
   readonly runs: Map<number, SampleColumns> = new Map();
-  readonly #one = new XorAppenders(1);
-  readonly #buffer = new DataView(new ArrayBuffer(XOR_BUFFER_BYTES));
+  /** Chunks of histograms being written; a series with one has no chunk of floats. */
+  readonly histograms: HistogramLanes;
   readonly #gathered = new DataView(new ArrayBuffer(BLOCK_BYTES * blockCount(XOR_BUFFER_BYTES * 8)));
   readonly #aside = new DataView(new ArrayBuffer(2 * HEADROOM_BYTES));
   readonly #found = sampleColumns(2 * SAMPLES_PER_CHUNK);
@@ -102,19 +97,22 @@ export class SampleStore {
       `chunk range must be 1..2^32-1 ms, got ${chunkRangeMs}`,
     );
     this.options = options;
+    this.histograms = new HistogramLanes(chunkRangeMs);
   }
 
   /** Memory held, in bytes. */
   get bytes(): number {
-    let sum = this.blocks.pages.bytes + this.states.length * 52;
+    let sum = this.blocks.pages.bytes + this.states.length * 52 + this.histograms.bytes;
     for (const range of this.ranges) sum += range.bytes;
-    for (const run of this.runs.values()) sum += 250 + 16 * run.timestamps.length;
+    for (const run of this.runs.values())
+      sum += 250 + 16 * run.timestamps.length + (run.histograms?.bytes ?? 0);
     return sum;
   }
 
   /** Finished chunks, chunks being written and out-of-order runs. */
   get chunkCount(): number {
-    return this.ranges.reduce((sum, range) => sum + range.count, this.openCount + this.runs.size);
+    const open = this.openCount + this.histograms.lanes.size;
+    return this.ranges.reduce((sum, range) => sum + range.count, open + this.runs.size);
   }
 
   /** Makes `ref` a series without samples. */
@@ -155,17 +153,81 @@ export class SampleStore {
         this.#appendInOrder(ref, time, low, high);
         outcome.appended++;
       } else if (time >= inOrderFrom && time === times[ref]!) {
-        if (values[2 * ref] === low && values[2 * ref + 1] === high) outcome.duplicates++;
+        const isSame = values[2 * ref] === low && values[2 * ref + 1] === high;
+        if (isSame && !(this.histograms.lanes.has(ref) && !isStale({ low, high }))) outcome.duplicates++;
         else outcome.conflicts++;
-      } else this.#appendLate(ref, time, low, high, newest, outcome);
+      } else this.#appendLate(ref, time, { low, high }, newest, outcome);
     }
+  }
+
+  /**
+   * Appends native histograms: row r of `columns` is of series refs[r] at timestamps[r]; those before `floor` are passed over.
+   * `newest` is the time of the newest sample before the batch, as for floats of the same batch. See Head.appendHistograms.
+   */
+  appendHistograms(batch: HistogramBatch, outcome: AppendOutcome): void {
+    const { columns, refs, timestamps, floor } = batch;
+    if (columns.count === 0) return;
+    if (this.maxTime === Number.NEGATIVE_INFINITY) this.maxTime = timestamps[0]!;
+    const newest = batch.newest === Number.NEGATIVE_INFINITY ? timestamps[0]! : batch.newest;
+    const inOrderFrom = Math.max(newest - this.options.chunkRangeMs / 2, this.cutTime);
+    const { states } = this;
+    for (let row = 0; row < columns.count; row++) {
+      const ref = refs[row]!;
+      const time = timestamps[row]!;
+      if (time < floor) continue;
+      const last = this.open.times[ref]!;
+      if (ref >= states.length || states[ref] === SERIES_ABSENT) outcome.unknown++;
+      else if (time >= inOrderFrom && time > last) {
+        this.#appendHistogram(ref, time, { columns, row });
+        outcome.appended++;
+      } else {
+        const histogram = { columns, row };
+        const sample = { low: columns.sumBits[2 * row]!, high: columns.sumBits[2 * row + 1]!, histogram };
+        if (time < inOrderFrom || time !== last) this.#appendLate(ref, time, sample, newest, outcome);
+        else this.#isTaken(ref, time, sample, outcome);
+      }
+    }
+  }
+
+  #appendHistogram(ref: number, time: number, histogram: HistogramRow): void {
+    const { open } = this;
+    const { columns, row } = histogram;
+    if (open.counts[ref] !== 0) this.closeChunk(ref);
+    this.histograms.append(ref, time, histogram, (chunk) =>
+      this.rangeAt(chunk.minTime).add(ref, false, chunk),
+    );
+    this.rangeAt(time);
+    open.times[ref] = time;
+    open.values[2 * ref] = columns.sumBits[2 * row]!;
+    open.values[2 * ref + 1] = columns.sumBits[2 * row + 1]!;
+    if (time > this.maxTime) this.maxTime = time;
+    if (time < this.minTime) this.minTime = time;
+  }
+
+  #closeHistograms(ref: number): void {
+    const chunk = this.histograms.take(ref);
+    if (chunk !== undefined) this.rangeAt(chunk.minTime).add(ref, false, chunk);
+  }
+
+  // A float for a series whose last sample is a histogram: a staleness marker is one of a histogram, anything else ends the chunk.
+  #afterHistogram(ref: number, time: number, low: number, high: number): boolean {
+    const lane = this.histograms.lanes.get(ref);
+    if (lane === undefined) return false;
+    if (!isStale({ low, high })) {
+      this.#closeHistograms(ref);
+      return false;
+    }
+    this.#appendHistogram(ref, time, staleRow(lane, { low, high }));
+    return true;
   }
 
   #appendInOrder(ref: number, time: number, low: number, high: number): void {
     const { open } = this;
     const count = open.counts[ref]!;
-    if (count === 0) this.#openChunk(ref, time);
-    else {
+    if (count === 0) {
+      if (this.histograms.lanes.size > 0 && this.#afterHistogram(ref, time, low, high)) return;
+      this.#openChunk(ref, time);
+    } else {
       if (count === QUARTER) this.nextAt[ref] = this.#expectedEnd(ref);
       if (
         time >= this.nextAt[ref]! ||
@@ -231,32 +293,34 @@ export class SampleStore {
   closeChunk(ref: number): void {
     const bytes = this.#gatherOpen(ref);
     const min = this.openMin[ref]!;
-    this.rangeAt(min).add(ref, false, min, this.open.times[ref]!, bytes, 0, this.open.byteLength(ref));
+    this.rangeAt(min).add(ref, false, {
+      encoding: CHUNK_XOR,
+      bytes: new Uint8Array(bytes.buffer, 0, this.open.byteLength(ref)),
+      minTime: min,
+      maxTime: this.open.times[ref]!,
+    });
     this.blocks.give(this.addresses[ref]!, blockCount(this.open.bitLengths[ref]!));
     this.open.counts[ref] = 0;
     this.openCount--;
   }
 
-  #appendLate(
-    ref: number,
-    time: number,
-    low: number,
-    high: number,
-    newest: number,
-    outcome: AppendOutcome,
-  ): void {
+  // Whether the series has a sample at that time already: a duplicate or a conflict.
+  #isTaken(ref: number, time: number, sample: SampleValue, outcome: AppendOutcome): boolean {
+    const found = this.#found;
+    this.read(ref, time, time, found);
+    if (found.count === 0) return false;
+    if (isSameSample(found, sample)) outcome.duplicates++;
+    else outcome.conflicts++;
+    return true;
+  }
+
+  #appendLate(ref: number, time: number, sample: SampleValue, newest: number, outcome: AppendOutcome): void {
     const window = this.options.outOfOrderWindowMs;
     if (window === 0 || time < newest - window) {
       outcome.tooOld++;
       return;
     }
-    const found = this.#found;
-    this.read(ref, time, time, found);
-    if (found.count > 0) {
-      if (found.bits[0] === low && found.bits[1] === high) outcome.duplicates++;
-      else outcome.conflicts++;
-      return;
-    }
+    if (this.#isTaken(ref, time, sample, outcome)) return;
     let run = this.runs.get(ref);
     if (run === undefined) {
       run = lateRun();
@@ -264,35 +328,22 @@ export class SampleStore {
       this.states[ref] = SERIES_LATE;
     } else if (run.count === LATE_SAMPLES_MAX) {
       this.flushRun(ref, run);
-      run.count = 0;
+      clearSamples(run);
     }
     this.rangeAt(time);
-    insertSample(run, time, low, high);
+    insertSample(run, time, sample);
     outcome.outOfOrder++;
     if (time < this.cutTime) outcome.late++;
     if (time > this.maxTime) this.maxTime = time;
     if (time < this.minTime) this.minTime = time;
   }
 
-  /** Makes chunks of an out-of-order run, one per range it touches; the run itself is left as it is. */
+  /** Makes chunks of an out-of-order run, of each range it touches and kind; the run itself is left as it is. */
   flushRun(ref: number, run: SampleColumns): void {
-    const one = this.#one;
     for (let from = 0; from < run.count; ) {
       const range = this.rangeAt(run.timestamps[from]!);
       const to = lowerBound(run, range.end);
-      one.begin(0);
-      for (let i = from; i < to; i++)
-        one.append(0, this.#buffer, 0, run.timestamps[i]!, run.bits[2 * i]!, run.bits[2 * i + 1]!);
-      one.finish(0, this.#buffer, 0);
-      range.add(
-        ref,
-        true,
-        run.timestamps[from]!,
-        run.timestamps[to - 1]!,
-        this.#buffer,
-        0,
-        one.byteLength(0),
-      );
+      for (const chunk of encodeSamples(run, from, to, LATE_SAMPLES_MAX)) range.add(ref, true, chunk);
       from = to;
     }
   }
@@ -320,59 +371,49 @@ export class SampleStore {
 
   /** Whether the series has any sample. */
   hasSamples(ref: number): boolean {
-    return this.open.counts[ref] !== 0 || this.ranges.some((range) => range.has(ref)) || this.runs.has(ref);
+    if (this.open.counts[ref] !== 0 || this.histograms.lanes.has(ref) || this.runs.has(ref)) return true;
+    return this.ranges.some((range) => range.has(ref));
   }
 
   #openOverlaps(ref: number, start: number, end: number): boolean {
-    return this.open.counts[ref] !== 0 && this.openMin[ref]! <= end && this.open.times[ref]! >= start;
+    if (this.open.counts[ref] === 0) return this.histograms.overlaps(ref, start, end);
+    return this.openMin[ref]! <= end && this.open.times[ref]! >= start;
   }
 
   /** Fills `target` (emptied first) with the samples of a series with start <= t <= end, in time order, one per time. */
   read(ref: number, start: number, end: number, target: SampleColumns): void {
-    target.count = 0;
+    clearSamples(target);
     for (const range of this.ranges) range.decodeInOrder(ref, start, end, target);
-    if (this.#openOverlaps(ref, start, end)) {
+    if (!this.#openOverlaps(ref, start, end)) {
+      // Nothing of it is wanted.
+    } else if (this.open.counts[ref] === 0) this.histograms.read(ref, { start, end }, target);
+    else {
       const to = this.open.byteLength(ref);
       const bytes = this.#gatherOpen(ref);
       decodeXorAt(bytes, XOR_HEADER_BYTES, to, this.open.counts[ref]!, start, end, target);
     }
-    if (this.states[ref] === SERIES_LATE) this.#mergeLate(ref, start, end, target, this.ranges, true);
+    if (this.states[ref] === SERIES_LATE)
+      this.#mergeLate(ref, { start, end }, target, { ranges: this.ranges, run: this.runs.get(ref) });
   }
 
   /** As `read`, but only what the given ranges hold in finished chunks. */
   readRanges(ranges: readonly ChunkRange[], ref: number, target: SampleColumns): void {
-    target.count = 0;
+    clearSamples(target);
     for (const range of ranges) range.decodeInOrder(ref, range.start, range.end, target);
-    this.#mergeLate(ref, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, target, ranges, false);
+    this.#mergeLate(ref, ALL_TIMES, target, { ranges, run: undefined });
   }
 
-  #mergeLate(
-    ref: number,
-    start: number,
-    end: number,
-    target: SampleColumns,
-    ranges: readonly ChunkRange[],
-    withRun: boolean,
-  ): void {
+  #mergeLate(ref: number, span: TimeSpan, target: SampleColumns, from: LateSources): void {
     const piece = this.#piece;
-    for (const range of ranges) {
-      if (range.end <= start || range.start > end) continue;
-      const chunks = range.lateChunks(ref, start, end);
-      chunks.sort((a, b) => range.minOffsets[a]! - range.minOffsets[b]!);
-      for (const index of chunks) {
-        piece.count = 0;
-        range.decode(index, start, end, piece);
+    for (const range of from.ranges) {
+      if (range.end <= span.start || range.start > span.end) continue;
+      for (const index of range.lateChunks(ref, span.start, span.end)) {
+        clearSamples(piece);
+        range.decode(index, span.start, span.end, piece);
         mergeSamples(target, piece);
       }
     }
-    const run = withRun ? this.runs.get(ref) : undefined;
-    if (run === undefined) return;
-    piece.count = 0;
-    const from = lowerBound(run, start);
-    let to = from;
-    while (to < run.count && run.timestamps[to]! <= end) to++;
-    appendSamples(piece, run, from, to);
-    mergeSamples(target, piece);
+    if (from.run !== undefined) mergeRun(from.run, span, piece, target);
   }
 
   // The chunk being written in one piece with its header; borrowed until the next call.
@@ -395,7 +436,10 @@ export class SampleStore {
   inOrderChunks(ref: number, start: number, end: number): Chunk[] {
     const out: Chunk[] = [];
     for (const range of this.ranges) out.push(...range.inOrderChunks(ref, start, end));
-    if (this.#openOverlaps(ref, start, end)) {
+    if (!this.#openOverlaps(ref, start, end)) return out;
+    const histograms = this.histograms.chunk(ref);
+    if (histograms !== undefined) out.push(histograms);
+    else {
       const bytes = new Uint8Array(this.#gatherOpen(ref).buffer.slice(0, this.open.byteLength(ref)));
       out.push({ encoding: CHUNK_XOR, bytes, minTime: this.openMin[ref]!, maxTime: this.open.times[ref]! });
     }
@@ -410,6 +454,8 @@ export class SampleStore {
     for (let ref = 0; ref < this.states.length; ref++)
       if (this.open.counts[ref] !== 0 && this.openMin[ref]! >= start && this.openMin[ref]! < end)
         this.closeChunk(ref);
+    for (const [ref, { minTime }] of this.histograms.lanes)
+      if (minTime >= start && minTime < end) this.#closeHistograms(ref);
     for (const [ref, run] of this.runs) {
       if (run.timestamps[0]! >= end || run.timestamps[run.count - 1]! < start) continue;
       this.flushRun(ref, run);

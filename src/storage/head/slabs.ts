@@ -32,7 +32,9 @@ export class Pages {
   allocate(size: number): number {
     const aligned = (size + 3) & ~3;
     const last = this.views[this.views.length - 1];
-    if (last === undefined || this.used + aligned > last.byteLength) this.#addPage(last);
+    const room = Math.min(last?.byteLength ?? 0, PAGE_BYTES_MAX);
+    // What is larger than a page has one for itself.
+    if (this.used + aligned > room) this.#addPage(last, aligned);
     const at = this.used;
     this.used += aligned;
     return (((this.views.length - 1) << OFFSET_BITS) | (at >>> 2)) >>> 0;
@@ -45,10 +47,11 @@ export class Pages {
     this.used = used;
   }
 
-  #addPage(last: DataView | undefined): void {
+  #addPage(last: DataView | undefined, needed: number): void {
     if (this.views.length === PAGES_MAX)
       throw new DomainError('full', `cannot take more chunk memory: ${PAGES_MAX} pages are in use`);
-    const size = last === undefined ? PAGE_BYTES_MIN : Math.min(PAGE_BYTES_MAX, last.byteLength * 2);
+    const usual = last === undefined ? PAGE_BYTES_MIN : Math.min(PAGE_BYTES_MAX, last.byteLength * 2);
+    const size = Math.max(usual, needed);
     this.views.push(new DataView(new ArrayBuffer(size)));
     this.bytes += size;
     this.used = 0;

@@ -2,19 +2,23 @@
 // little-endian, the last one an end mark. Sizes come first (FACTS), so that a reader allocates the same arrays and MEMORY
 // sections are copied to where they came from. Order: facts, pairs, series, memory, late lists, runs, exemplars, metadata, end.
 
+import { ByteReader, ByteWriter } from '../../codec/bytes.ts';
 import { decodeEnvelope, encodeEnvelope } from '../../codec/envelope.ts';
 import { crc32c } from '../../codec/hash.ts';
+import { HistogramAppender } from '../../codec/histogram-appender.ts';
+import { readHistogram, writeHistogram } from '../../codec/histogram-bytes.ts';
 import { DomainError, invariant } from '../../model/errors.ts';
 import type { Exemplar, MetricMetadata } from '../../model/exemplar.ts';
 import type { Labels } from '../../model/labels.ts';
-import { sampleColumns } from '../../model/samples.ts';
+import { histogramsOf, type SampleColumns, sampleColumns } from '../../model/samples.ts';
 import { ChunkRange } from './chunk-range.ts';
 import { Head, type HeadOptions } from './head.ts';
+import type { HistogramLane } from './histogram-lanes.ts';
 import type { SampleStore } from './sample-store.ts';
 import type { Pages } from './slabs.ts';
 
 const MAGIC = 0x44484b53;
-const VERSION = 2;
+const VERSION = 3;
 const PREFIX_BYTES = 8;
 const SECTION_BYTES_MAX = 1 << 20;
 const HEADER_BYTES = 5;
@@ -29,6 +33,7 @@ const KIND = {
   exemplars: 7,
   metadata: 8,
   end: 9,
+  histograms: 10,
 } as const;
 
 interface PageFacts {
@@ -59,7 +64,11 @@ interface Facts {
 
 /** Batches of what is not memory, as plain data. */
 type Late = readonly (readonly [range: number, ref: number, link: number])[];
-type Run = readonly [ref: number, times: Uint8Array, bits: Uint8Array];
+type Run = readonly [ref: number, times: Uint8Array, bits: Uint8Array, histograms?: RunHistograms];
+/** Rows by sample, and the histograms one after another. */
+type RunHistograms = readonly [rows: Uint8Array, histograms: Uint8Array];
+type Lane = readonly [ref: number, chunk: Uint8Array, facts: LaneFacts];
+type LaneFacts = Pick<HistogramLane, 'minTime' | 'nextAt' | 'isEndExpected'> & { readonly encoding: number };
 type ExemplarEntry = readonly [labels: Labels, exemplar: Exemplar];
 type MetadataEntry = readonly [metric: string, metadata: MetricMetadata];
 
@@ -96,6 +105,7 @@ function* sections(head: Head): Generator<Uint8Array> {
   }
   yield* batches(KIND.late, lateEntries(samples));
   yield* batches(KIND.run, runEntries(samples));
+  yield* batches(KIND.histograms, laneEntries(samples));
   yield* batches(KIND.exemplars, exemplarEntries(head));
   const metadata = head.metadata.list('', 0).map((entry): MetadataEntry => [entry.metric, entry.metadata]);
   yield* batches(KIND.metadata, metadata);
@@ -190,8 +200,20 @@ function* lateEntries(samples: SampleStore): Generator<Late[number]> {
 function* runEntries(samples: SampleStore): Generator<Run> {
   for (const [ref, run] of samples.runs) {
     const times = bytesOf(run.timestamps.subarray(0, run.count));
-    yield [ref, times, bytesOf(run.bits.subarray(0, 2 * run.count))];
+    const bits = bytesOf(run.bits.subarray(0, 2 * run.count));
+    yield run.histograms === undefined ? [ref, times, bits] : [ref, times, bits, runHistograms(run)];
   }
+}
+
+function runHistograms({ histograms, rows, count }: SampleColumns): RunHistograms {
+  const out = new ByteWriter();
+  for (let row = 0; row < (histograms?.count ?? 0); row++) writeHistogram(out, histograms!, row, row - 1);
+  return [bytesOf(rows.subarray(0, count)), out.written()];
+}
+
+function* laneEntries({ histograms }: SampleStore): Generator<Lane> {
+  for (const [ref, { chunk, minTime, nextAt, isEndExpected }] of histograms.lanes)
+    yield [ref, chunk.chunkBytes(), { minTime, nextAt, isEndExpected, encoding: chunk.encoding }];
 }
 
 function* exemplarEntries(head: Head): Generator<ExemplarEntry> {
@@ -216,8 +238,8 @@ function memoryOf(samples: SampleStore, refEnd: number): Uint8Array[] {
   for (const page of blocks.pages.views) out.push(new Uint8Array(page.buffer));
   for (const links of blocks.links) out.push(bytesOf(links));
   for (const range of samples.ranges) {
-    const { minOffsets, maxOffsets, addresses, lengths, previous, newest, count } = range;
-    for (const column of [minOffsets, maxOffsets, addresses, lengths, previous])
+    const { minOffsets, maxOffsets, addresses, lengths, encodings, previous, newest, count } = range;
+    for (const column of [minOffsets, maxOffsets, addresses, lengths, encodings, previous])
       out.push(bytesOf(column.subarray(0, count)));
     out.push(bytesOf(newest));
     for (const page of range.pages.views) out.push(new Uint8Array(page.buffer));
@@ -312,6 +334,9 @@ export class SnapshotReader {
       case KIND.run:
         for (const run of decodeEnvelope<Run[]>(payload)) this.#restoreRun(run);
         return;
+      case KIND.histograms:
+        for (const lane of decodeEnvelope<Lane[]>(payload)) this.#restoreLane(lane);
+        return;
       case KIND.exemplars:
         for (const [labels, exemplar] of decodeEnvelope<ExemplarEntry[]>(payload))
           exemplars.restore(labels, exemplar);
@@ -373,11 +398,23 @@ export class SnapshotReader {
     target.set(part, from);
   }
 
-  #restoreRun([ref, times, bits]: Run): void {
+  #restoreLane([ref, bytes, { encoding, ...facts }]: Lane): void {
+    const chunk = HistogramAppender.restore(copyOf(bytes), encoding);
+    this.#head.samples.histograms.lanes.set(ref, { chunk, ...facts });
+  }
+
+  #restoreRun([ref, times, bits, histograms]: Run): void {
     const run = sampleColumns(Math.max(4, times.length / 8));
     bytesOf(run.timestamps).set(times);
     bytesOf(run.bits).set(bits);
     run.count = times.length / 8;
+    if (histograms !== undefined) {
+      const [rows, encoded] = histograms;
+      const reader = new ByteReader(encoded, 'head snapshot');
+      const columns = histogramsOf(run);
+      for (let row = 0; reader.left > 0; row++) readHistogram(reader, columns, row - 1);
+      bytesOf(run.rows).set(rows);
+    }
     this.#head.samples.runs.set(ref, run);
   }
 }

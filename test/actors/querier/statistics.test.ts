@@ -11,8 +11,8 @@ import { serveMany } from '../../../src/bus/rpc.ts';
 import { shardSubject } from '../../../src/bus/subjects.ts';
 import type { HeadStatistics } from '../../../src/model/head-statistics.ts';
 import { type Labels, labelsOf } from '../../../src/model/labels.ts';
+import { appendOutcome } from '../../../src/storage/head/append-outcome.ts';
 import { type Head, openHead } from '../../../src/storage/head/head.ts';
-import { appendOutcome } from '../../../src/storage/head/sample-store.ts';
 import { createVirtualClock } from '../../helpers/virtual-clock.ts';
 
 function headOf(all: readonly Labels[]): Head {

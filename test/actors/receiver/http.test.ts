@@ -10,7 +10,7 @@ import { readConfig } from '../../../src/platform/config-reader.ts';
 import { type RawAnswer, type RawRequest, rawRequest } from '../../helpers/raw-http.ts';
 
 const V2 = 'application/x-protobuf;proto=io.prometheus.write.v2.Request';
-const STORED: WriteReply = { status: 204, text: '', samples: 3, exemplars: 2 };
+const STORED: WriteReply = { status: 204, text: '', samples: 3, histograms: 4, exemplars: 2 };
 
 let server: Server | undefined;
 afterEach(async () => {
@@ -101,13 +101,14 @@ describe('the write edge', () => {
       status: 400,
       text: 'too old sample',
       samples: 7,
+      histograms: 3,
       exemplars: 1,
     }));
     const answer = await edge.post({ headers: { 'content-type': V2 } });
     expect([answer.status, answer.body.toString(), written(answer)]).toEqual([
       400,
       'too old sample\n',
-      ['7', '0', '1'],
+      ['7', '3', '1'],
     ]);
   });
 

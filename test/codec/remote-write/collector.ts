@@ -11,6 +11,7 @@ export const WIDE = {
   exemplarsMax: 1000,
   metadataMax: 1000,
   symbolsMax: 10_000,
+  histogramBucketsMax: 1000,
   labelBytesMax: 65_536,
 };
 
@@ -50,6 +51,15 @@ export function pairs(
   const text = (at: number): string => new TextDecoder().decode(bytes.subarray(ranges[at]!, ranges[at + 1]!));
   const out: [string, string][] = [];
   for (let at = 4 * first; at < 4 * end; at += 4) out.push([text(at), text(at + 2)]);
+  return out;
+}
+
+/** Time and sum of the histograms of series `i`. */
+export function histogramsOf(columns: RequestColumns, i: number): [number, number][] {
+  const end = i + 1 < columns.seriesCount ? columns.firstHistogram[i + 1]! : columns.histogramCount;
+  const out: [number, number][] = [];
+  for (let row = columns.firstHistogram[i]!; row < end; row++)
+    out.push([columns.histogramTimes[row]!, columns.histograms.sums[row]!]);
   return out;
 }
 

@@ -8,7 +8,7 @@ import {
 } from '../../../src/codec/proto/remote-write.ts';
 import { WalkerV1 } from '../../../src/codec/remote-write/walk-v1.ts';
 import { WalkerV2 } from '../../../src/codec/remote-write/walk-v2.ts';
-import { Collector, exemplarsOf, metadataOf, samplesOf, WIDE } from './collector.ts';
+import { Collector, exemplarsOf, histogramsOf, metadataOf, samplesOf, WIDE } from './collector.ts';
 import { requestsV1, requestsV2 } from './requests.ts';
 
 const viewOf = (bytes: Uint8Array): DataView =>
@@ -52,7 +52,9 @@ describe('WalkerV1', () => {
           expect(samplesOf(columns, i)).toEqual(
             series.samples.map(({ timestamp, value }) => [timestamp, value, 0]),
           );
-          expect(columns.histograms[i]).toBe(series.histograms.length);
+          expect(histogramsOf(columns, i)).toEqual(
+            series.histograms.map(({ timestamp, sum }) => [timestamp, sum]),
+          );
           expect(exemplarsOf(columns, body, i)).toEqual(
             series.exemplars.map((exemplar) => ({
               ...exemplar,
@@ -148,7 +150,9 @@ describe('WalkerV2', () => {
           expect(samplesOf(columns, i)).toEqual(
             series.samples.map(({ timestamp, value, startTimestamp }) => [timestamp, value, startTimestamp]),
           );
-          expect(columns.histograms[i]).toBe(series.histograms.length);
+          expect(histogramsOf(columns, i)).toEqual(
+            series.histograms.map(({ timestamp, sum }) => [timestamp, sum]),
+          );
           expect(exemplarsOf(columns, body, i)).toEqual(
             series.exemplars.map(({ labelsRefs, value, timestamp }) => ({
               labels: symbolized(labelsRefs),

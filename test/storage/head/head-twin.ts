@@ -3,8 +3,8 @@
 import type { Chunk } from '../../../src/codec/chunk.ts';
 import { decodeXor } from '../../../src/codec/xor-chunk.ts';
 import { type SampleColumns, sampleColumns } from '../../../src/model/samples.ts';
+import { type AppendOutcome, appendOutcome } from '../../../src/storage/head/append-outcome.ts';
 import type { Head } from '../../../src/storage/head/head.ts';
-import { type AppendOutcome, appendOutcome } from '../../../src/storage/head/sample-store.ts';
 
 export type Sample = readonly [time: number, bits: bigint];
 /** A sample of a series known by a short name. */

@@ -4,8 +4,8 @@
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../../src/codec/hash.ts';
 import { sampleColumns } from '../../../src/model/samples.ts';
+import { appendOutcome } from '../../../src/storage/head/append-outcome.ts';
 import { openHead } from '../../../src/storage/head/head.ts';
-import { appendOutcome } from '../../../src/storage/head/sample-store.ts';
 
 const GOLDEN = [
   { seed: 7919, outOfOrderWindowMs: 1500, chunks: 2219067010, samples: 1061615066, count: 5867 },

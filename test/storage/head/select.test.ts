@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { compileMatcher } from '../../../src/codec/regex.ts';
 import { compareLabels, type Labels, labelsFrom, labelValue } from '../../../src/model/labels.ts';
 import type { Matcher, MatchOperator } from '../../../src/model/matcher.ts';
+import { appendOutcome } from '../../../src/storage/head/append-outcome.ts';
 import { openHead } from '../../../src/storage/head/head.ts';
-import { appendOutcome } from '../../../src/storage/head/sample-store.ts';
 
 const values = ['a', 'ab', 'b', 'c\u{1f600}', 'c\uffee', 'zz'];
 const anyLabels = fc

@@ -46,6 +46,7 @@ export const INGEST_DEFAULTS: IngestConfig = {
   samplesMax: 1_000_000,
   exemplarsMax: 100_000,
   metadataMax: 500_000,
+  histogramBucketsMax: 10_000,
   symbolsMax: 2_000_000,
   labelBytesMax: 65_536,
   labelsMax: 128,

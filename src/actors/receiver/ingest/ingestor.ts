@@ -38,6 +38,7 @@ export interface IngestPart {
   readonly partition: number;
   readonly writer: PartitionWriter;
   samples: number;
+  histograms: number;
   exemplars: number;
   metadata: number;
   /** First and last serial of the frames that carry it: the request is stored when all of them are acknowledged. */
@@ -58,6 +59,7 @@ export interface IngestOutcome {
   readonly parts: readonly IngestPart[];
   /** Sums over the parts: what the Written headers say once the frames are acknowledged. */
   readonly samples: number;
+  readonly histograms: number;
   readonly exemplars: number;
   readonly metadata: number;
   /** Refused or dropped, by reason. */
@@ -69,7 +71,7 @@ export interface IngestOutcome {
     readonly nameless: number;
     readonly exemplars: number;
     readonly metadata: number;
-    /** Native histograms, which are not supported yet. */
+    /** Native histograms that make no sense (their spans, buckets or bounds). */
     readonly histograms: number;
   };
 }
@@ -291,6 +293,7 @@ export class IngestRun {
       partition,
       writer,
       samples: 0,
+      histograms: 0,
       exemplars: 0,
       metadata: 0,
       firstSerial: 0,
@@ -326,31 +329,32 @@ export class IngestRun {
 
   /** Judges and appends all samples. */
   samples(columns: RequestColumns, protocol: WriteProtocol): void {
-    const { seriesIds, firstSample, histograms, seriesCount } = columns;
+    const { seriesIds, firstSample, firstHistogram, seriesCount } = columns;
     for (let i = 0; i < seriesCount; i++) {
       const series = seriesIds[i]!;
       const first = firstSample[i]!;
       const end = i + 1 < seriesCount ? firstSample[i + 1]! : columns.sampleCount;
-      this.#histograms += histograms[i]!;
-      if (series < 0) this.#refuseSeries(series, end - first + histograms[i]!);
-      else if (end > first) this.#appendSeries(columns, series, first, end);
-      else if (protocol === 'v2' && histograms[i] === 0) {
-        this.error(
-          `TimeSeries must contain at least one sample or histogram for series ${this.#seriesText(series)}`,
-        );
+      const histogram = firstHistogram[i]!;
+      const histogramEnd = i + 1 < seriesCount ? firstHistogram[i + 1]! : columns.histogramCount;
+      if (series < 0) this.#refuseSeries(series, end - first + histogramEnd - histogram);
+      else {
+        if (end > first) this.#appendSeries(columns, series, first, end);
+        if (histogramEnd > histogram) this.#appendHistograms(columns, series, histogram, histogramEnd);
+        else if (protocol === 'v2' && end === first)
+          this.error(
+            `TimeSeries must contain at least one sample or histogram for series ${this.#seriesText(series)}`,
+          );
       }
-    }
-    if (this.#histograms > 0) {
-      this.error(`native histograms are not supported yet: ${this.#histograms} of them were not stored`);
     }
   }
 
   /** Closes the request. */
   outcome(): IngestOutcome {
     const parts = this.#parts.filter(
-      (part): part is IngestPart => part !== undefined && part.samples + part.exemplars + part.metadata > 0,
+      (part): part is IngestPart =>
+        part !== undefined && part.samples + part.histograms + part.exemplars + part.metadata > 0,
     );
-    const sum = (key: 'samples' | 'exemplars' | 'metadata'): number =>
+    const sum = (key: 'samples' | 'histograms' | 'exemplars' | 'metadata'): number =>
       parts.reduce((total, part) => total + part[key], 0);
     return {
       status: this.#errorCount > 0 ? 400 : 204,
@@ -358,6 +362,7 @@ export class IngestRun {
       errorCount: this.#errorCount,
       parts,
       samples: sum('samples'),
+      histograms: sum('histograms'),
       exemplars: sum('exemplars'),
       metadata: sum('metadata'),
       rejected: {
@@ -393,6 +398,29 @@ export class IngestRun {
       if (timestamp > part.newest) part.newest = timestamp;
     }
     part.lastSerial = writer.lastSerial;
+  }
+
+  #appendHistograms(columns: RequestColumns, series: number, first: number, end: number): void {
+    const { histograms, histogramTimes, histogramStarts, histogramProblems } = columns;
+    const partition = this.table.partitionOf[series]!;
+    const part = this.part(partition);
+    const floor = this.#floors[partition]!;
+    for (let row = first; row < end; row++) {
+      const timestamp = histogramTimes[row]!;
+      const problem = histogramProblems.get(row);
+      if (problem !== undefined) {
+        this.#histograms++;
+        this.error(`${problem} for series ${this.#seriesText(series)}`);
+      } else if (timestamp > this.timeMax || timestamp < floor) this.#refuseSample(series, timestamp);
+      else {
+        const known = Math.abs(histogramStarts[row]!) < TIME_LIMIT;
+        const start = known ? histogramStarts[row]! : 0;
+        part.writer.histogram(this.table, series, { columns: histograms, row, timestamp, start }, this.now);
+        part.histograms++;
+        this.noteSerial(part);
+        if (timestamp > part.newest) part.newest = timestamp;
+      }
+    }
   }
 
   #refuseSeries(id: number, samples: number): void {

@@ -11,8 +11,10 @@
 
 import { WRITER_ID_BYTES } from '../../../codec/frame.ts';
 import { FrameBuilder, SAMPLE_BYTES_MAX } from '../../../codec/frame-writer.ts';
+import { histogramBytesMax } from '../../../codec/histogram-bytes.ts';
 import { labelRanges } from '../../../codec/remote-write/columns.ts';
 import { invariant } from '../../../model/errors.ts';
+import type { HistogramRow } from '../../../model/histogram-equality.ts';
 import type { SeriesTable } from './series-table.ts';
 
 /** Samples between two looks at the frame's size. */
@@ -25,6 +27,7 @@ export interface SealedFrame {
   /** Number of the frame among those of its PartitionWriter, from 1. */
   readonly serial: number;
   readonly samples: number;
+  readonly histograms: number;
   readonly exemplars: number;
   readonly metadata: number;
 }
@@ -112,6 +115,31 @@ export class PartitionWriter {
     if (this.#builder.count % CHECK_EVERY === 0) this.#sealWhenFull();
   }
 
+  /** Appends a native histogram of `series`, a row of columns, which are borrowed; `start` 0 when unknown. `now` in ms. */
+  histogram(
+    table: SeriesTable,
+    series: number,
+    { timestamp, start, ...histogram }: HistogramRow & { readonly timestamp: number; readonly start: number },
+    now: number,
+  ): void {
+    const bytes = histogramBytesMax(histogram.columns, histogram.row) + SAMPLE_BYTES_MAX;
+    if (this.#open && !this.#builder.empty && this.#builder.bytesMax + bytes > this.#options.frameBytesMax)
+      this.#seal();
+    this.#prepare(table, series, now);
+    this.#builder.histogram(table.refOf[series]!, timestamp, start, histogram);
+    this.#last = this.#serial;
+    this.#sealWhenFull();
+  }
+
+  // Opens a frame if there is none, and sees to it that the series has a ref that whoever reads the frame knows.
+  #prepare(table: SeriesTable, series: number, now: number): void {
+    if (!this.#open) this.#begin(now);
+    const defined = table.definedIn[series]!;
+    if (defined !== this.#serial && (defined < this.#epochFirst || defined > this.#settled)) {
+      this.#define(table, series, now);
+    }
+  }
+
   /** Appends an exemplar of `series`: labels at `labels` of `view`, sorted. */
   exemplar(
     table: SeriesTable,
@@ -125,11 +153,7 @@ export class PartitionWriter {
     },
     now: number,
   ): void {
-    if (!this.#open) this.#begin(now);
-    const defined = table.definedIn[series]!;
-    if (defined !== this.#serial && (defined < this.#epochFirst || defined > this.#settled)) {
-      this.#define(table, series, now);
-    }
+    this.#prepare(table, series, now);
     this.#builder.exemplar(
       table.refOf[series]!,
       exemplar.timestamp,
@@ -234,11 +258,12 @@ export class PartitionWriter {
       settled: this.#settled - base,
       epochBegun: Math.max(0, this.#epochBegun),
     });
-    const { count: samples } = builder;
+    const { count: samples, histogramCount: histograms } = builder;
     this.#sealed.push({
       bytes,
       serial: this.#serial,
       samples,
+      histograms,
       exemplars: this.#exemplars,
       metadata: this.#metadata,
     });

@@ -9,8 +9,11 @@ import {
 import { createHasher } from '../../../../src/codec/hash.ts';
 import { partitionOfHash, placementHash } from '../../../../src/codec/label-bytes.ts';
 import { encodeWriteRequest, encodeWriteRequestV2 } from '../../../../src/codec/proto/remote-write.ts';
+import { histogramsEqual } from '../../../../src/model/histogram-equality.ts';
 import { labelsFrom, labelsOf } from '../../../../src/model/labels.ts';
 import { seededRandom } from '../../../../src/platform/random.ts';
+import { histogramMessage } from '../../../helpers/histogram-messages.ts';
+import { histogramSequence } from '../../../helpers/histogram-sequences.ts';
 import { bitsOf, Replay } from './replay.ts';
 
 const hasher = await createHasher();
@@ -385,16 +388,72 @@ describe('Ingestor judging labels', () => {
 });
 
 describe('Ingestor and what travels beside samples', () => {
-  it('stores the floats of a request with native histograms and says 400', () => {
-    for (const protocol of ['v1', 'v2'] as const) {
-      const series = [
-        { labels: up, samples: [[NOW, 1] as [number, number]] },
-        { labels: { __name__: 'h' }, histograms: 2 },
-      ];
-      const outcome = send(ingestorOf(), protocol === 'v1' ? v1(series) : v2(series), { protocol });
-      expect(outcome).toMatchObject({ status: 400, samples: 1, rejected: { histograms: 2 } });
-      expect(outcome.errors).toEqual(['native histograms are not supported yet: 2 of them were not stored']);
+  it('brings native histograms to the log as they were sent, with hints and start timestamps', () => {
+    for (let seed = 0; seed < 120; seed++) {
+      const { histograms, times, starts } = histogramSequence(seed);
+      const ingestor = ingestorOf({ frameBytesMax: seed % 2 === 0 ? 4000 : 256 * 1024 });
+      const body = encodeWriteRequestV2({
+        symbols: ['', '__name__', 'h'],
+        timeseries: [
+          {
+            labelsRefs: [1, 2],
+            samples: [],
+            exemplars: [],
+            histograms: times.map((time, i) => histogramMessage(histograms, i, time, starts[i])),
+          },
+        ],
+      });
+      const outcome = send(ingestor, body, { protocol: 'v2', now: 2 ** 45 });
+      expect(outcome.errors).toEqual([]);
+      expect(outcome).toMatchObject({ status: 204, samples: 0, histograms: times.length });
+      const replay = new Replay();
+      replay.drain(ingestor);
+      expect(replay.histograms.map(({ timestamp, start }) => [timestamp, start])).toEqual(
+        times.map((time, i) => [time, starts[i]]),
+      );
+      for (const [i, { labels, columns, row }] of replay.histograms.entries()) {
+        expect(labels).toEqual(['__name__', 'h']);
+        expect(columns.hints[row]).toBe(histograms.hints[i]);
+        expect(histogramsEqual({ columns, row }, { columns: histograms, row: i })).toBe(true);
+      }
     }
+  });
+
+  it('stores the rest of a request with native histograms that make no sense, and says 400', () => {
+    const bad = { timestamp: NOW, sum: 1, countInt: 5 };
+    const body = encodeWriteRequest({
+      timeseries: [
+        {
+          labels: named(entries(up)),
+          samples: [{ timestamp: NOW, value: 1 }],
+          exemplars: [],
+          histograms: [bad],
+        },
+      ],
+      metadata: [],
+    });
+    const outcome = send(ingestorOf(), body);
+    expect(outcome).toMatchObject({ status: 400, samples: 1, histograms: 0, rejected: { histograms: 1 } });
+    expect(outcome.errors).toEqual([
+      '0 observations found in buckets, but the Count field is 5: histogram\'s observation count should equal the number of observations found in the buckets (in absence of NaN) for series {__name__="up", job="a"}',
+    ]);
+  });
+
+  it('refuses native histograms that are too old or too far in the future', () => {
+    const at = (timestamp: number) => ({ timestamp, sum: 0 });
+    const body = encodeWriteRequest({
+      timeseries: [
+        {
+          labels: named(entries(up)),
+          samples: [],
+          exemplars: [],
+          histograms: [at(NOW), at(NOW - 2 * HOUR), at(NOW + HOUR)],
+        },
+      ],
+      metadata: [],
+    });
+    const outcome = send(ingestorOf(), body, { newest: NOW });
+    expect(outcome).toMatchObject({ status: 400, histograms: 1, rejected: { tooOld: 1, tooFarInFuture: 1 } });
   });
 
   it('passes exemplars on, sorted, and drops the unacceptable ones without an error', () => {

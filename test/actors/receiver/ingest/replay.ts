@@ -5,6 +5,7 @@ import type { SealedFrame } from '../../../../src/actors/receiver/ingest/partiti
 import type { FrameExemplar, FrameMetadata } from '../../../../src/codec/frame.ts';
 import { FrameLog } from '../../../../src/codec/frame-log.ts';
 import { decodeFrame } from '../../../../src/codec/frame-reader.ts';
+import type { HistogramRow } from '../../../../src/model/histogram-equality.ts';
 import type { Labels } from '../../../../src/model/labels.ts';
 
 /** A stored sample; the value as 16 hex digits of its bits. */
@@ -13,6 +14,13 @@ export interface StoredSample {
   labels: Labels;
   timestamp: number;
   bits: string;
+  start: number;
+}
+
+/** A stored native histogram: a row of its frame's. */
+export interface StoredHistogram extends HistogramRow {
+  labels: Labels;
+  timestamp: number;
   start: number;
 }
 
@@ -26,6 +34,7 @@ export function bitsOf(value: number): string {
 /** One partition's reader: applies frames in order, fails loudly on anything a healthy log cannot hold. */
 export class Replay {
   readonly samples: StoredSample[] = [];
+  readonly histograms: StoredHistogram[] = [];
   readonly exemplars: (Omit<FrameExemplar, 'ref'> & { series: Labels })[] = [];
   readonly metadata: FrameMetadata[] = [];
   readonly definitions: Labels[] = [];
@@ -51,6 +60,15 @@ export class Replay {
       this.definitions.push(labels);
       outcome.refs.set(ref, this.#series.push(labels) - 1);
     }
+    const { histograms } = frame;
+    for (let row = 0; row < (histograms?.columns.count ?? 0); row++)
+      this.histograms.push({
+        labels: this.#series[outcome.refs.get(histograms!.refs[row]!)] ?? ['?', '?'],
+        timestamp: histograms!.timestamps[row]!,
+        start: histograms!.startTimestamps[row]!,
+        columns: histograms!.columns,
+        row,
+      });
     const resolved = new Uint32Array(frame.count);
     this.undefinedRefs += outcome.refs.resolve(frame.refs, frame.count, resolved);
     for (let i = 0; i < frame.count; i++) {
