@@ -5,8 +5,8 @@ import { CHUNK_XOR } from '../src/codec/chunk.ts';
 import { compileMatcher } from '../src/codec/regex.ts';
 import type { Matcher } from '../src/model/matcher.ts';
 import { sampleColumns } from '../src/model/samples.ts';
-import { type Head, type HeadOptions, openHead } from '../src/storage/head/head.ts';
 import { appendOutcome } from '../src/storage/head/append-outcome.ts';
+import { type Head, type HeadOptions, openHead } from '../src/storage/head/head.ts';
 import { readSnapshot, writeSnapshot } from '../src/storage/head/snapshot.ts';
 
 const seriesCount = Number(process.argv[2] ?? 100_000);
