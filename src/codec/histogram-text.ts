@@ -1,8 +1,8 @@
-// A native histogram as text, as Prometheus shows it.
+// A native histogram as text and as JSON, as Prometheus shows it.
 
 import { bucketsOf } from '../model/histogram-buckets.ts';
 import type { HistogramRow } from '../model/histogram-equality.ts';
-import { formatGeneral } from './float-text.ts';
+import { formatGeneral, formatSampleValue } from './float-text.ts';
 
 /** The histogram as Go's String of Prometheus's histograms has it: {count:3, sum:4.5, (1,2]:3}. */
 export function histogramText(histogram: HistogramRow): string {
@@ -13,4 +13,20 @@ export function histogramText(histogram: HistogramRow): string {
       `, ${isLowerIncluded ? '[' : '('}${formatGeneral(lower)},${formatGeneral(upper)}${isUpperIncluded ? ']' : ')'}:${number(observations)}`,
   );
   return `{count:${number(columns.counts[row]!)}, sum:${formatGeneral(columns.sums[row]!)}${buckets.join('')}}`;
+}
+
+/** The histogram as in the JSON of the HTTP API (util/jsonutil, MarshalHistogram): buckets end where the zero bucket begins. */
+export function histogramJson(histogram: HistogramRow): string {
+  const { columns, row } = histogram;
+  const zero = columns.zeroThresholds[row]!;
+  const buckets = bucketsOf(histogram).map(
+    ({ lower, upper, isLowerIncluded, isUpperIncluded, observations }) => {
+      const from = lower > 0 && lower < zero ? zero : lower;
+      const to = upper < 0 && upper > -zero ? -zero : upper;
+      const bounds = isLowerIncluded ? (isUpperIncluded ? 3 : 1) : isUpperIncluded ? 0 : 2;
+      return `[${bounds},"${formatSampleValue(from)}","${formatSampleValue(to)}","${formatSampleValue(observations)}"]`;
+    },
+  );
+  const head = `"count":"${formatSampleValue(columns.counts[row]!)}","sum":"${formatSampleValue(columns.sums[row]!)}"`;
+  return buckets.length === 0 ? `{${head}}` : `{${head},"buckets":[${buckets.join(',')}]}`;
 }

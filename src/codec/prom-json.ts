@@ -3,8 +3,10 @@
 // their text is made once.
 
 import type { Annotation } from '../model/annotations.ts';
+import type { HistogramColumns } from '../model/histogram.ts';
 import type { Labels } from '../model/labels.ts';
 import { formatFloat } from './float-text.ts';
+import { histogramJson } from './histogram-text.ts';
 import { JsonBytes, plainText } from './json-bytes.ts';
 
 /** Bytes are handed on once they are this many. */
@@ -23,6 +25,8 @@ export interface SeriesColumns {
   readonly steps: number;
   readonly values: Float64Array;
   readonly present: Uint8Array;
+  /** Where some cells are native histograms: cell c is row rows[c] of `columns`, -1 for a float. */
+  readonly histograms?: { readonly columns: HistogramColumns; readonly rows: Int32Array } | undefined;
 }
 
 /** A query's value; times in ms. */
@@ -169,7 +173,7 @@ function* resultItems(value: JsonQueryValue, out: JsonBytes): Generator<Progress
 }
 
 function* vectorItems(time: string, batch: SeriesColumns, out: JsonBytes): Generator<Progress> {
-  const { labels, steps, values, present } = batch;
+  const { labels, steps, values, present, histograms } = batch;
   const between = `,"value":[${time},"`;
   for (let row = 0; row < labels.length; row++) {
     const cell = row * steps;
@@ -177,6 +181,12 @@ function* vectorItems(time: string, batch: SeriesColumns, out: JsonBytes): Gener
     yield 'begins';
     out.raw('{"metric":');
     out.labels(labels[row]!);
+    const histogram = histograms?.rows[cell] ?? -1;
+    if (histograms !== undefined && histogram >= 0) {
+      out.raw(`,"histogram":[${time},${histogramJson({ columns: histograms.columns, row: histogram })}]}`);
+      yield 'written';
+      continue;
+    }
     out.raw(between);
     out.sample(values[cell]!);
     out.raw('"]}');
@@ -216,11 +226,52 @@ function* matrixItems(
     yield 'begins';
     out.raw('{"metric":');
     out.labels(labels[row]!);
+    if (histogramCount(batch, from) > 0) {
+      yield* mixedRow(range, batch, from, out);
+      continue;
+    }
     out.raw(',"values":[');
     writeRow(batch, from, first - from, stamps, out);
     out.raw('"]]}');
     yield 'written';
   }
+}
+
+function histogramCount({ steps, present, histograms }: SeriesColumns, from: number): number {
+  let count = 0;
+  if (histograms === undefined) return count;
+  for (let cell = from; cell < from + steps; cell++)
+    if (present[cell] === 1 && histograms.rows[cell]! >= 0) count++;
+  return count;
+}
+
+// A row with native histograms: floats first, then histograms, each with their times.
+function* mixedRow(
+  { start, step }: { start: number; step: number },
+  { steps, values, present, histograms }: SeriesColumns,
+  from: number,
+  out: JsonBytes,
+): Generator<Progress> {
+  for (const isHistogram of [false, true]) {
+    let count = 0;
+    for (let i = 0; i < steps; i++) {
+      const row = histograms?.rows[from + i] ?? -1;
+      if (present[from + i] === 0 || row >= 0 !== isHistogram) continue;
+      const opening = count++ > 0 ? ',' : `,"${isHistogram ? 'histograms' : 'values'}":[`;
+      out.raw(`${opening}[${timestampText(start + i * step)},`);
+      if (histograms !== undefined && isHistogram)
+        out.raw(`${histogramJson({ columns: histograms.columns, row })}]`);
+      else {
+        out.raw('"');
+        out.sample(values[from + i]!);
+        out.raw('"]');
+      }
+      yield 'written';
+    }
+    if (count > 0) out.raw(']');
+  }
+  out.raw('}');
+  yield 'written';
 }
 
 function writeRow(

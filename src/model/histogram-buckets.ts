@@ -58,7 +58,7 @@ export interface Bucket {
   readonly observations: number;
 }
 
-/** The buckets of a histogram that have observations, in ascending order; none reaches into the zero bucket. */
+/** The buckets of a histogram that have observations, in ascending order; the zero bucket may lie over some of them. */
 export function bucketsOf({ columns, row }: HistogramRow): Bucket[] {
   const { schemas, boundStarts, bounds, zeroThresholds, zeroCounts } = columns;
   if (schemas[row] === CUSTOM_BUCKETS_SCHEMA) {
@@ -74,7 +74,7 @@ export function bucketsOf({ columns, row }: HistogramRow): Bucket[] {
   const schema = schemas[row]!;
   const zero = zeroThresholds[row]!;
   const positive = side({ columns, row }, false, (number, observations) => ({
-    lower: Math.max(exponentialBound(number - 1, schema), zero),
+    lower: exponentialBound(number - 1, schema),
     upper: exponentialBound(number, schema),
     isLowerIncluded: false,
     isUpperIncluded: true,
@@ -82,7 +82,7 @@ export function bucketsOf({ columns, row }: HistogramRow): Bucket[] {
   }));
   const negative = side({ columns, row }, true, (number, observations) => ({
     lower: -exponentialBound(number, schema),
-    upper: -Math.max(exponentialBound(number - 1, schema), zero),
+    upper: -exponentialBound(number - 1, schema),
     isLowerIncluded: true,
     isUpperIncluded: false,
     observations,

@@ -2,6 +2,7 @@
 // it does not (a querier) the engine sends fragments of its plan through a FragmentRunner and merges what comes back.
 
 import type { Annotation } from '../model/annotations.ts';
+import type { HistogramColumns } from '../model/histogram.ts';
 import type { Labels } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
 import type { SampleColumns } from '../model/samples.ts';
@@ -54,6 +55,14 @@ export interface StepBatch {
   readonly steps: number;
   readonly values: Float64Array;
   readonly present: Uint8Array;
+  /** Of a selector that is the whole query, where some value is a native histogram. */
+  readonly histograms?: BatchHistograms | undefined;
+}
+
+/** The native histograms of a batch: cell c (values[c] is its sum) is row rows[c] of `columns`, a float where that is -1. */
+export interface BatchHistograms {
+  readonly columns: HistogramColumns;
+  readonly rows: Int32Array;
 }
 
 /** One series with the samples a range selector found, raw and in time order. */

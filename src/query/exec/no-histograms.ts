@@ -10,6 +10,6 @@ export function refuseHistograms(columns: SampleColumns, labels: Labels): void {
   if (columns.histograms === undefined) return;
   throw new DomainError(
     'execution',
-    `cannot evaluate ${labelsText(labels)}: it has native histograms, which are stored but cannot be queried yet`,
+    `cannot evaluate ${labelsText(labels)}: it has native histograms, which only a selector by itself can show yet`,
   );
 }

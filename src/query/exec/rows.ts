@@ -1,9 +1,11 @@
 // Rows under construction: series are evaluated one by one into a chunk of cells; rows without any present step are dropped,
 // full chunks go on as step batches. Keeps a leaf's memory at one chunk however many series it reads.
 
+import type { HistogramColumns } from '../../model/histogram.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { QueryBudget } from '../budget.ts';
 import type { StepBatch } from '../source.ts';
+import { HistogramCells } from './batch-histograms.ts';
 import { CELL_BYTES } from './step-batch.ts';
 
 /** Cells of one chunk: 32 Ki values are 256 KiB, which stays in the processor's cache. */
@@ -17,6 +19,7 @@ export class Rows {
   offset = 0;
   #labels: Labels[] = [];
   #capacity = 0;
+  #cells: HistogramCells | undefined;
   /** Bytes accounted for: of the chunk being filled, or of the one taken last, which its consumer may still look at. */
   #held = 0;
   readonly #budget: QueryBudget;
@@ -54,6 +57,12 @@ export class Rows {
     return false;
   }
 
+  /** Says which cells of the row at `offset` are histograms: rows of `source`, copied, -1 for the others. */
+  histograms(rows: Int32Array, source: HistogramColumns): void {
+    this.#cells ??= new HistogramCells(this.present.length, this.#budget);
+    this.#cells.fill(this.offset, rows, source);
+  }
+
   /** Keeps the row at `offset` under `labels`; without it the row is filled again. Returns whether the chunk is full. */
   keep(labels: Labels): boolean {
     this.#labels.push(labels);
@@ -72,6 +81,8 @@ export class Rows {
     const labels = this.#labels;
     this.#capacity = 0;
     this.#labels = [];
+    const histograms = this.#cells?.take(labels.length * this.steps);
+    this.#cells = undefined;
     if (labels.length === 0) return undefined;
     const cells = labels.length * this.steps;
     return {
@@ -79,6 +90,7 @@ export class Rows {
       steps: this.steps,
       values: this.values.subarray(0, cells),
       present: this.present.subarray(0, cells),
+      ...(histograms === undefined ? {} : { histograms }),
     };
   }
 }

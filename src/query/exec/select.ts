@@ -3,7 +3,7 @@
 import { DomainError } from '../../model/errors.ts';
 import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
 import { selectSmoothed } from '../kernels/extended.ts';
-import { type SelectJob, selectInstants, selectStarts } from '../kernels/select.ts';
+import { type SelectJob, selectInstants, selectRows, selectStarts } from '../kernels/select.ts';
 import { dropStale } from '../kernels/window.ts';
 import { namesUnique } from '../plan/names.ts';
 import type { SelectNode } from '../plan/nodes.ts';
@@ -91,7 +91,7 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
     const index = scan.next++;
     rows.open(batch.labels.length - index);
     batch.read(index, start, end, columns);
-    refuseHistograms(columns, batch.labels[index]!);
+    if (scan.node.histograms !== true) refuseHistograms(columns, batch.labels[index]!);
     budget.samplesRead += columns.count;
     job.output = rows.values;
     job.present = rows.present;
@@ -102,6 +102,7 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
         ? selectStarts(columns, job)
         : selectInstants(columns, job, timestamps);
     if (found === 0) continue;
+    if (columns.histograms !== undefined) rows.histograms(selectRows(columns, job), columns.histograms);
     const own = batch.labels[index]!;
     const noted = scan.context.delayedNames === true ? noteName(own) : own;
     const labels = timestamps && !keepNames ? dropMetadataLabels(noted) : noted;

@@ -1,15 +1,18 @@
 // Replies to fragments as bytes (docs/formats/frame.md): version, kind, then by kind
-//   batch:      steps, first step, width, series, table of strings, per series: label refs, presence form, values
+//   batch:      steps, first step, width, series, table of strings, per series: label refs, presence form, values; then, only
+//               where the fragment asks for them, native histograms: count, per histogram: cell gap, histogram
 //   partial:    the aggregation's own bytes
 //   raw:        table of strings, per series: label refs, count, timestamps, values
 //   notes, statistics: JSON
 // Integers are varints, floats raw little-endian. splitBatch cuts a batch so that each reply stays near REPLY_BYTES.
 
 import { ByteReader, ByteWriter } from '../../codec/bytes.ts';
+import { readHistogram, writeHistogram } from '../../codec/histogram-bytes.ts';
 import { numberTexts } from '../../codec/label-rows.ts';
 import { DomainError } from '../../model/errors.ts';
+import { HistogramColumns } from '../../model/histogram.ts';
 import type { Labels } from '../../model/labels.ts';
-import type { FragmentReply, RawColumns, StepBatch } from '../source.ts';
+import type { BatchHistograms, FragmentReply, RawColumns, StepBatch } from '../source.ts';
 
 const VERSION = 1;
 /** Wanted size of one encoded reply. */
@@ -103,6 +106,10 @@ export function splitBatch(batch: StepBatch): readonly StepBatch[] {
       steps: batch.steps,
       values: batch.values.subarray(row * batch.steps, end * batch.steps),
       present: batch.present.subarray(row * batch.steps, end * batch.steps),
+      histograms: batch.histograms && {
+        columns: batch.histograms.columns,
+        rows: batch.histograms.rows.subarray(row * batch.steps, end * batch.steps),
+      },
     };
     if (batch.steps <= REPLY_STEPS_MAX) parts.push(part);
     else for (let step = 0; step < batch.steps; step += REPLY_STEPS_MAX) parts.push(stepSlice(part, step));
@@ -135,6 +142,41 @@ function writeBatch(writer: ByteWriter, batch: StepBatch): void {
     at = writeLabels(writer, labels[row]!.length, refs, at);
     writeRow(writer, { values, present, bytes }, row * steps + first, width);
   }
+  if (batch.histograms !== undefined)
+    writeHistograms(writer, batch.histograms, labels.length * steps, present);
+}
+
+// Cells in order; the same histogram in a row of cells is said again, few bytes with the spans of the one before.
+function writeHistograms(
+  writer: ByteWriter,
+  { columns, rows }: BatchHistograms,
+  cells: number,
+  present: Uint8Array,
+): void {
+  const found: number[] = [];
+  for (let cell = 0; cell < cells; cell++) if (present[cell] === 1 && rows[cell]! >= 0) found.push(cell);
+  writer.uvarint(found.length);
+  let next = 0;
+  let before = -1;
+  for (const cell of found) {
+    writer.uvarint(cell - next);
+    writeHistogram(writer, columns, rows[cell]!, before);
+    before = rows[cell]!;
+    next = cell + 1;
+  }
+}
+
+function readHistograms(reader: ByteReader, cells: number): BatchHistograms {
+  const columns = new HistogramColumns();
+  const rows = new Int32Array(cells).fill(-1);
+  let cell = 0;
+  for (let left = reader.count(2); left > 0; left--) {
+    cell += reader.uvarint();
+    if (cell >= cells)
+      throw new DomainError('corrupt', 'cannot decode query reply: a histogram outside the batch');
+    rows[cell++] = readHistogram(reader, columns, columns.count - 1);
+  }
+  return { columns, rows };
 }
 
 // First present step of all series and the width to the last one.
@@ -205,7 +247,8 @@ function readBatch(reader: ByteReader): StepBatch {
     labels.push(readLabels(reader, table));
     readRow(reader, { values, present, bytes }, row * steps + first, width);
   }
-  return { labels, steps, values, present };
+  if (reader.left === 0) return { labels, steps, values, present };
+  return { labels, steps, values, present, histograms: readHistograms(reader, series * steps) };
 }
 
 function readRow(reader: ByteReader, { values, present, bytes }: Cells, start: number, width: number): void {

@@ -4,6 +4,7 @@ import { DomainError } from '../../model/errors.ts';
 import { type Labels, labelsKey } from '../../model/labels.ts';
 import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { StepBatch } from '../source.ts';
+import { concatHistograms, takeHistograms } from './batch-histograms.ts';
 import { dropMetadataLabels } from './name-note.ts';
 
 /** Bytes of one cell of a step batch: value and presence. */
@@ -32,7 +33,7 @@ export function concatBatches(batches: readonly StepBatch[], steps: number): Ste
     present.set(batch.present.subarray(0, batch.labels.length * steps), labels.length * steps);
     for (const set of batch.labels) labels.push(set);
   }
-  return { labels, steps, values, present };
+  return { labels, steps, values, present, histograms: concatHistograms(batches) };
 }
 
 /** Whether row `row` has at least one present step. */
@@ -52,7 +53,7 @@ export function takeRows(batch: StepBatch, rows: readonly number[]): StepBatch {
     present.set(batch.present.subarray(row * steps, (row + 1) * steps), i * steps);
     return batch.labels[row] as Labels;
   });
-  return { labels, steps, values, present };
+  return { labels, steps, values, present, histograms: takeHistograms(batch, rows) };
 }
 
 /** The batch with metadata labels dropped from every series. */
@@ -76,6 +77,8 @@ export async function mergeEqualSeries(batch: StepBatch, pause: Pause): Promise<
   if (rowOf.size === batch.labels.length) return batch;
   const values = batch.values.slice();
   const present = batch.present.slice();
+  const rows = batch.histograms?.rows.slice();
+  const histograms = rows && batch.histograms && { ...batch.histograms, rows };
   for (const [row, first] of target.entries()) {
     if (row % atOnce === 0) await pause();
     if (first === row) continue;
@@ -84,9 +87,10 @@ export async function mergeEqualSeries(batch: StepBatch, pause: Pause): Promise<
       if (present[first * steps + i] === 1) throw sameLabelsError();
       present[first * steps + i] = 1;
       values[first * steps + i] = values[row * steps + i]!;
+      if (rows !== undefined) rows[first * steps + i] = rows[row * steps + i]!;
     }
   }
-  return takeRows({ labels: batch.labels, steps, values, present }, [...rowOf.values()]);
+  return takeRows({ labels: batch.labels, steps, values, present, histograms }, [...rowOf.values()]);
 }
 
 /** Remembers label sets and refuses to see one twice. */

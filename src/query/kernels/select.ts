@@ -26,6 +26,22 @@ export function selectStarts(columns: SampleColumns, job: SelectJob): number {
   return found;
 }
 
+/** The rows of the histograms that selectInstants shows at each step; -1 for a float and where it shows nothing. */
+export function selectRows(columns: SampleColumns, job: SelectJob): Int32Array {
+  const { steps, step, lookback } = job;
+  const { timestamps: times, rows, bits, count } = columns;
+  const out = new Int32Array(steps).fill(-1);
+  let reference = job.reference;
+  let next = 0;
+  for (let i = 0; i < steps; i++) {
+    while (next < count && times[next]! <= reference) next++;
+    const last = next - 1;
+    if (last >= 0 && times[last]! > reference - lookback && !isStaleAt(bits, last)) out[i] = rows[last]!;
+    reference += step;
+  }
+  return out;
+}
+
 /** Fills one row with the series' values (or, with `timestamps`, the samples' times in seconds); returns the present steps. */
 export function selectInstants(columns: SampleColumns, job: SelectJob, timestamps: boolean): number {
   const { output, present, offset, steps, step, lookback } = job;

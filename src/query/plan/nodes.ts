@@ -40,6 +40,8 @@ export interface SelectNode extends Shift {
   readonly starts?: true;
   /** Interpolated between neighbouring samples (extended selectors). */
   readonly smoothed?: true;
+  /** The whole query is this selector: native histograms are answered too. */
+  readonly histograms?: true;
 }
 
 /** A range selector: only as input of a range function, or alone as a whole instant query. */

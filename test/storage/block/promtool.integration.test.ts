@@ -5,11 +5,16 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ChunkSeries } from '../../../src/codec/chunk.ts';
+import { histogramJson } from '../../../src/codec/histogram-text.ts';
+import { HistogramColumns } from '../../../src/model/histogram.ts';
 import { labelsOf, labelsToRecord } from '../../../src/model/labels.ts';
-import { sampleColumns } from '../../../src/model/samples.ts';
+import { isStaleAt, sampleColumns } from '../../../src/model/samples.ts';
 import { blockUlid } from '../../../src/storage/block/block-meta.ts';
 import { writeBlock } from '../../../src/storage/block/block-writer.ts';
 import { openDiskBlock } from '../../../src/storage/block/open-block.ts';
+import { appendOutcome } from '../../../src/storage/head/append-outcome.ts';
+import { openHead } from '../../../src/storage/head/head.ts';
+import { histogramSequence } from '../../helpers/histogram-sequences.ts';
 import { type Server, startProcess } from '../../helpers/server-process.ts';
 import { describeWithServers, findBinary, freePorts } from '../../helpers/servers.ts';
 import {
@@ -123,6 +128,47 @@ await describeWithServers(['promtool', 'prometheus'], 'blocks with promtool and 
   it('promtool dumps exactly what we wrote', () => {
     const dump = promtool('tsdb', 'dump', path.join(root, 'ours')).trimEnd().split('\n');
     expect(dump.sort()).toEqual(dumpLines(ours).sort());
+  });
+
+  it('Prometheus reads exactly the native histograms that a head cut into a block', async () => {
+    const head = openHead({ outOfOrderWindowMs: HOUR_MS, seriesMax: 100 });
+    const expected: Record<string, [number, unknown][]> = {};
+    for (let seed = 0; seed < 60; seed++) {
+      const { histograms } = histogramSequence(seed);
+      const ref = head.seriesFor(labelsOf({ __name__: 'h', seed: String(seed) }));
+      const times = Array.from({ length: histograms.count }, (_, row) => START_MS + 40_000 * (row + 1));
+      // Every fifth comes late.
+      const order = [...times.keys()].sort((a, b) => Number(a % 5 === 0) - Number(b % 5 === 0));
+      for (const row of order) {
+        const columns = new HistogramColumns();
+        columns.copyRow(histograms, row);
+        const batch = { columns, refs: Uint32Array.of(ref), timestamps: Float64Array.of(times[row]!) };
+        head.appendHistograms({ ...batch, floor: -Infinity, newest: head.maxTime }, appendOutcome());
+      }
+      // Staleness markers are not shown.
+      expected[seed] = times.flatMap((time, row) =>
+        isStaleAt(histograms.sumBits, row)
+          ? []
+          : [[time / 1000, JSON.parse(histogramJson({ columns: histograms, row }))]],
+      );
+    }
+    const end = START_MS + 2 * HOUR_MS;
+    mkdirSync(path.join(root, 'histograms', 'wal'), { recursive: true });
+    const facts = factsOf(ulid, START_MS, end);
+    const meta = await writeBlock(disk, `histograms/${ulid}`, head.cut(START_MS, end), facts);
+    expect(meta?.stats).toMatchObject({ numSeries: 60, numFloatSamples: 0 });
+    const server = await prometheusOn(path.join(root, 'histograms'));
+    try {
+      const query = `http://127.0.0.1:${server.port}/api/v1/query?query=h[2h]&time=${end / 1000}`;
+      const answer = (await (await fetch(query)).json()) as {
+        data: { result: { metric: { seed: string }; histograms: [number, unknown][] }[] };
+      };
+      expect(
+        Object.fromEntries(answer.data.result.map(({ metric, histograms }) => [metric.seed, histograms])),
+      ).toEqual(expected);
+    } finally {
+      await server.dispose();
+    }
   });
 
   it('Prometheus started on the block answers with the same numbers', async () => {
