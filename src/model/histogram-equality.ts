@@ -8,13 +8,17 @@ export interface HistogramRow {
   readonly row: number;
 }
 
-/**
- * Whether two histograms are equal in kind, schema, zero bucket, bounds, counts and the bits of their sums. Buckets without
- * observations may be there or not; hints do not count. Two staleness markers are equal.
- */
+/** Whether two histograms are equal in kind (integer or float) and in what they say. */
 export function histogramsEqual(a: HistogramRow, b: HistogramRow): boolean {
+  return a.columns.floats[a.row] === b.columns.floats[b.row] && saysTheSame(a, b);
+}
+
+/**
+ * Whether two histograms are equal in schema, zero bucket, bounds, counts and the bits of their sums. Buckets without observations may
+ * be there or not; hints do not count. Two staleness markers are equal.
+ */
+export function saysTheSame(a: HistogramRow, b: HistogramRow): boolean {
   return (
-    a.columns.floats[a.row] === b.columns.floats[b.row] &&
     a.columns.schemas[a.row] === b.columns.schemas[b.row] &&
     a.columns.zeroThresholds[a.row] === b.columns.zeroThresholds[b.row] &&
     a.columns.sumBits[2 * a.row] === b.columns.sumBits[2 * b.row] &&
