@@ -6,8 +6,16 @@ import { formatGeneral, formatSampleValue } from './float-text.ts';
 
 /** The histogram as Go's String of Prometheus's histograms has it: {count:3, sum:4.5, (1,2]:3}. */
 export function histogramText(histogram: HistogramRow): string {
+  return textOf(histogram, histogram.columns.floats[histogram.row] === 1 ? formatGeneral : String);
+}
+
+/** As histogramText, of any histogram as a float one, which is what PromQL takes it for. */
+export function floatHistogramText(histogram: HistogramRow): string {
+  return textOf(histogram, formatGeneral);
+}
+
+function textOf(histogram: HistogramRow, number: (value: number) => string): string {
   const { columns, row } = histogram;
-  const number = columns.floats[row] === 1 ? formatGeneral : String;
   const buckets = bucketsOf(histogram).map(
     ({ lower, upper, isLowerIncluded, isUpperIncluded, observations }) =>
       `, ${isLowerIncluded ? '[' : '('}${formatGeneral(lower)},${formatGeneral(upper)}${isUpperIncluded ? ']' : ')'}:${number(observations)}`,
@@ -19,14 +27,16 @@ export function histogramText(histogram: HistogramRow): string {
 export function histogramJson(histogram: HistogramRow): string {
   const { columns, row } = histogram;
   const zero = columns.zeroThresholds[row]!;
-  const buckets = bucketsOf(histogram).map(
-    ({ lower, upper, isLowerIncluded, isUpperIncluded, observations }) => {
-      const from = lower > 0 && lower < zero ? zero : lower;
-      const to = upper < 0 && upper > -zero ? -zero : upper;
-      const bounds = isLowerIncluded ? (isUpperIncluded ? 3 : 1) : isUpperIncluded ? 0 : 2;
-      return `[${bounds},"${formatSampleValue(from)}","${formatSampleValue(to)}","${formatSampleValue(observations)}"]`;
-    },
+  // A zero bucket with fewer than no observations, as differences have them, is not shown.
+  const shown = bucketsOf(histogram).filter(
+    ({ lower, upper, observations }) => observations > 0 || lower !== -upper,
   );
+  const buckets = shown.map(({ lower, upper, isLowerIncluded, isUpperIncluded, observations }) => {
+    const from = lower > 0 && lower < zero ? zero : lower;
+    const to = upper < 0 && upper > -zero ? -zero : upper;
+    const bounds = isLowerIncluded ? (isUpperIncluded ? 3 : 1) : isUpperIncluded ? 0 : 2;
+    return `[${bounds},"${formatSampleValue(from)}","${formatSampleValue(to)}","${formatSampleValue(observations)}"]`;
+  });
   const head = `"count":"${formatSampleValue(columns.counts[row]!)}","sum":"${formatSampleValue(columns.sums[row]!)}"`;
   return buckets.length === 0 ? `{${head}}` : `{${head},"buckets":[${buckets.join(',')}]}`;
 }

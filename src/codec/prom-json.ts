@@ -46,6 +46,8 @@ export interface JsonRawSeries {
   readonly labels: Labels;
   readonly timestamps: Float64Array;
   readonly values: Float64Array;
+  /** Where some samples are native histograms: sample i is row rows[i] of `columns`, -1 for a float. */
+  readonly histograms?: { readonly columns: HistogramColumns; readonly rows: Int32Array } | undefined;
 }
 
 /** A query's answer. */
@@ -227,7 +229,7 @@ function* matrixItems(
     out.raw('{"metric":');
     out.labels(labels[row]!);
     if (histogramCount(batch, from) > 0) {
-      yield* mixedRow(range, batch, from, out);
+      yield* mixedRow((i) => range.start + i * range.step, batch, from, out);
       continue;
     }
     out.raw(',"values":[');
@@ -247,7 +249,7 @@ function histogramCount({ steps, present, histograms }: SeriesColumns, from: num
 
 // A row with native histograms: floats first, then histograms, each with their times.
 function* mixedRow(
-  { start, step }: { start: number; step: number },
+  timeOf: (step: number) => number,
   { steps, values, present, histograms }: SeriesColumns,
   from: number,
   out: JsonBytes,
@@ -258,7 +260,7 @@ function* mixedRow(
       const row = histograms?.rows[from + i] ?? -1;
       if (present[from + i] === 0 || row >= 0 !== isHistogram) continue;
       const opening = count++ > 0 ? ',' : `,"${isHistogram ? 'histograms' : 'values'}":[`;
-      out.raw(`${opening}[${timestampText(start + i * step)},`);
+      out.raw(`${opening}[${timestampText(timeOf(i))},`);
       if (histograms !== undefined && isHistogram)
         out.raw(`${histogramJson({ columns: histograms.columns, row })}]`);
       else {
@@ -292,10 +294,21 @@ function writeRow(
 }
 
 // Raw series can be long: they come in parts.
-function* rawItem({ labels, timestamps, values }: JsonRawSeries, out: JsonBytes): Generator<Progress> {
+function* rawItem(series: JsonRawSeries, out: JsonBytes): Generator<Progress> {
+  const { labels, timestamps, values, histograms } = series;
   yield 'begins';
   out.raw('{"metric":');
   out.labels(labels);
+  if (histograms?.rows.some((row) => row >= 0) === true) {
+    const present = new Uint8Array(values.length).fill(1);
+    yield* mixedRow(
+      (i) => timestamps[i]!,
+      { labels: [labels], steps: values.length, values, present, histograms },
+      0,
+      out,
+    );
+    return;
+  }
   out.raw(',"values":[');
   for (let from = 0; from < values.length; from += POINTS_PER_PART) {
     const end = Math.min(from + POINTS_PER_PART, values.length);

@@ -8,16 +8,22 @@ export interface HistogramRow {
   readonly row: number;
 }
 
-/** Whether two histograms are equal in kind (integer or float) and in what they say. */
+/**
+ * Whether two histograms are equal in kind (integer or float), schema, zero bucket, bounds, counts and the bits of their sums. Buckets
+ * without observations may be there or not; hints do not count. Two staleness markers are equal.
+ */
 export function histogramsEqual(a: HistogramRow, b: HistogramRow): boolean {
-  return a.columns.floats[a.row] === b.columns.floats[b.row] && saysTheSame(a, b);
+  return (
+    a.columns.floats[a.row] === b.columns.floats[b.row] && numbersEqual(a, b) && bucketsEqual(a, b, false)
+  );
 }
 
-/**
- * Whether two histograms are equal in schema, zero bucket, bounds, counts and the bits of their sums. Buckets without observations may
- * be there or not; hints do not count. Two staleness markers are equal.
- */
-export function saysTheSame(a: HistogramRow, b: HistogramRow): boolean {
+/** As histogramsEqual, whatever the kinds, but buckets without observations have to be there in both or in neither (as in PromQL). */
+export function histogramsIdentical(a: HistogramRow, b: HistogramRow): boolean {
+  return numbersEqual(a, b) && bucketsEqual(a, b, true);
+}
+
+function numbersEqual(a: HistogramRow, b: HistogramRow): boolean {
   return (
     a.columns.schemas[a.row] === b.columns.schemas[b.row] &&
     a.columns.zeroThresholds[a.row] === b.columns.zeroThresholds[b.row] &&
@@ -25,9 +31,13 @@ export function saysTheSame(a: HistogramRow, b: HistogramRow): boolean {
     a.columns.sumBits[2 * a.row + 1] === b.columns.sumBits[2 * b.row + 1] &&
     Object.is(a.columns.counts[a.row], b.columns.counts[b.row]) &&
     Object.is(a.columns.zeroCounts[a.row], b.columns.zeroCounts[b.row]) &&
-    boundsEqual(a, b) &&
-    sidesEqual(new BucketWalk(a, false), new BucketWalk(b, false)) &&
-    sidesEqual(new BucketWalk(a, true), new BucketWalk(b, true))
+    boundsEqual(a, b)
+  );
+}
+
+function bucketsEqual(a: HistogramRow, b: HistogramRow, withEmpty: boolean): boolean {
+  return [false, true].every((negative) =>
+    sidesEqual(new BucketWalk(a, negative, withEmpty), new BucketWalk(b, negative, withEmpty)),
   );
 }
 
@@ -50,20 +60,22 @@ function sidesEqual(a: BucketWalk, b: BucketWalk): boolean {
   }
 }
 
-/** Goes over the buckets of one side that have observations. */
+/** Goes over the buckets of one side, those without observations only when they are wanted. */
 class BucketWalk {
   /** Number and observations of the bucket at hand. */
   number = 0;
   observations = 0;
   readonly #columns: HistogramColumns;
+  readonly #withEmpty: boolean;
   readonly #spanEnd: number;
   #span: number;
   #left = 0;
   #bucket: number;
   #next = 0;
 
-  constructor({ columns, row }: HistogramRow, negative: boolean) {
+  constructor({ columns, row }: HistogramRow, negative: boolean, withEmpty: boolean) {
     this.#columns = columns;
+    this.#withEmpty = withEmpty;
     this.#span = negative ? columns.negativeSpanStarts[row]! : columns.spanStarts[row]!;
     this.#spanEnd = negative ? columns.spanStarts[row + 1]! : columns.negativeSpanStarts[row]!;
     this.#bucket = negative ? columns.negativeBucketStarts[row]! : columns.bucketStarts[row]!;
@@ -81,7 +93,7 @@ class BucketWalk {
       this.#left--;
       this.number = this.#next++;
       this.observations = buckets[this.#bucket++]!;
-      if (this.observations !== 0) return true;
+      if (this.observations !== 0 || this.#withEmpty) return true;
     }
   }
 }

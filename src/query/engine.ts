@@ -21,6 +21,7 @@ import { buildPlan } from './plan/build.ts';
 import { nodeType, type PlanNode } from './plan/nodes.ts';
 import { planText } from './plan/plan-text.ts';
 import { distribute } from './plan/rules/distribute.ts';
+import { readTotals } from './plan/rules/histogram-totals.ts';
 import { simplify } from './plan/rules/simplify.ts';
 import { type SharedPlan, sharePlan } from './plan/share.ts';
 import type { QueryResult } from './result.ts';
@@ -177,19 +178,9 @@ function parseCached(parsed: Map<string, Expr>, text: string, features: ParseOpt
 }
 
 function planQuery(expr: Expr, query: string, grid: StepRange, options: EngineOptions): SharedPlan {
-  const plan = showHistograms(
-    simplify(buildPlan(expr, { query, grid, defaultStepMs: options.defaultStepMs })),
-    grid,
-  );
+  const built = buildPlan(expr, { query, grid, defaultStepMs: options.defaultStepMs });
+  const plan = readTotals(simplify(built));
   return sharePlan(options.fragments === undefined ? plan : distribute(plan, distributes));
-}
-
-// A selector that is the whole query answers native histograms as they are; at a fixed time that is so for a single step.
-function showHistograms(node: PlanNode, grid: StepRange): PlanNode {
-  if (node.kind === 'step-invariant' && stepCount(grid) === 1)
-    return Object.freeze({ ...node, input: showHistograms(node.input, grid) });
-  if (node.kind !== 'select' || node.timestamps || node.smoothed === true) return node;
-  return Object.freeze({ ...node, histograms: true });
 }
 
 function refuseType(node: PlanNode, instant: boolean): void {

@@ -1,7 +1,7 @@
 // What a query returns: Prometheus's four result types, still in columns.
 
 import type { Annotation } from '../model/annotations.ts';
-import type { StepBatch, StepRange } from './source.ts';
+import type { RawColumns, StepBatch, StepRange } from './source.ts';
 
 /** The value part of an answer. A vector is a StepBatch of one step; a matrix keeps the whole grid and its absent steps. */
 export type QueryValue =
@@ -11,14 +11,7 @@ export type QueryValue =
   /** Matrix of a range query, sorted by labels; series without a present step are left out. */
   | { readonly type: 'matrix'; readonly range: StepRange; readonly batch: StepBatch }
   /** Raw samples of an instant query whose expression is a range selector: each series with its own timestamps. */
-  | { readonly type: 'raw-matrix'; readonly series: readonly RawSeries[] };
-
-/** A series with its raw samples. */
-export interface RawSeries {
-  readonly labels: readonly string[];
-  readonly timestamps: Float64Array;
-  readonly values: Float64Array;
-}
+  | { readonly type: 'raw-matrix'; readonly series: readonly RawColumns[] };
 
 /** Counters of `stats`. */
 export interface QueryStatistics {

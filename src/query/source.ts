@@ -55,7 +55,7 @@ export interface StepBatch {
   readonly steps: number;
   readonly values: Float64Array;
   readonly present: Uint8Array;
-  /** Of a selector that is the whole query, where some value is a native histogram. */
+  /** Where some values are native histograms. Shared between batches: neither columns nor rows are changed any more. */
   readonly histograms?: BatchHistograms | undefined;
 }
 
@@ -70,6 +70,8 @@ export interface RawColumns {
   readonly labels: Labels;
   readonly timestamps: Float64Array;
   readonly values: Float64Array;
+  /** Where some samples are native histograms: the row of each, -1 for a float. */
+  readonly histograms?: BatchHistograms | undefined;
 }
 
 /**

@@ -46,7 +46,7 @@ export function needsOf(command: EvalCommand, expr: Expr, source: MemorySource):
 }
 
 function addDataNeeds(series: MemorySeries, needs: Set<Need>): void {
-  if (series.histograms > 0) needs.add('native histograms');
+  if (series.hasHistograms) needs.add('native histograms');
   const isTyped = series.labels.some((text, index) => index % 2 === 0 && /^__(?:type|unit)__$/.test(text));
   if (series.samples.starts !== undefined || isTyped) needs.add('3.10-3.14 extensions');
 }

@@ -1,9 +1,11 @@
 // Compares an answer with what an `eval` expects. Every function returns what differs as a sentence, or undefined.
 
+import type { HistogramRow } from '../../src/model/histogram-equality.ts';
 import { compareLabels, type Labels, labelsKey, labelsText } from '../../src/model/labels.ts';
 import { isStaleAt } from '../../src/model/samples.ts';
 import type { QueryResult, QueryValue } from '../../src/query/result.ts';
-import type { StepBatch, StepRange } from '../../src/query/source.ts';
+import type { RawColumns, StepBatch, StepRange } from '../../src/query/source.ts';
+import { describeHistogram, describeRow, histogramMatches } from './histogram-notation.ts';
 import type { EvalCommand, Expectation } from './script.ts';
 import type { SequenceValue } from './series.ts';
 
@@ -15,9 +17,11 @@ const MIN_NORMAL = 2 ** -1022;
 interface Points {
   readonly labels: Labels;
   readonly times: readonly number[];
-  readonly values: readonly number[];
-  readonly stale: readonly boolean[];
+  readonly values: readonly PointValue[];
 }
+
+/** A float, a staleness marker or a native histogram. */
+type PointValue = number | 'stale' | HistogramRow;
 
 /** What differs between an answer and the expectation. */
 export function compareValue(command: EvalCommand, value: QueryValue): string | undefined {
@@ -45,13 +49,13 @@ export function compareStep(command: EvalCommand, value: QueryValue, timeMs: num
   const series = batchPoints(value.batch, value.range);
   const order = unsorted(series);
   if (order !== undefined) return order;
-  const at = series.flatMap(({ labels, times, values, stale }) => {
-    const index = times.indexOf(timeMs);
-    if (index < 0) return [];
-    return [{ labels, times: [timeMs], values: [values[index] as number], stale: [stale[index] as boolean] }];
+  const at = series.flatMap(({ labels, times, values }) => {
+    const value = values[times.indexOf(timeMs)];
+    return value === undefined ? [] : [{ labels, times: [timeMs], values: [value] }];
   });
   if (command.scalar === undefined) return compareVector(command, at);
-  return compareScalar(command, at[0]?.values[0] ?? Number.POSITIVE_INFINITY);
+  const found = at[0]?.values[0];
+  return compareScalar(command, typeof found === 'number' ? found : Number.POSITIVE_INFINITY);
 }
 
 /** What differs between the notes of an answer and the expectation. */
@@ -104,17 +108,17 @@ function compareVector(command: EvalCommand, found: readonly Points[]): string |
   if (command.scalar !== undefined) return 'expected a scalar but got a vector';
   const isOrdered = command.expects.has('ordered');
   const seen = new Set<string>();
-  for (const [index, { labels, values, stale }] of found.entries()) {
+  for (const [index, { labels, values }] of found.entries()) {
     const name = labelsText(labels);
     const expected = command.expected.get(labelsKey(labels));
-    if (expected === undefined) return `unexpected ${name} with value ${values[0]}`;
+    const value = values[0] as PointValue;
+    if (expected === undefined) return `unexpected ${name} with value ${describeValue(value)}`;
     if (isOrdered && expected.place !== index + 1) {
       return `expected ${name} at place ${expected.place} but it was at ${index + 1}`;
     }
     const wanted = expected.values[0] ?? { kind: 'omitted' };
-    if (!matchesValue(wanted, values[0] as number, stale[0] as boolean)) {
-      return `expected ${describe(wanted)} for ${name} but got ${values[0]}`;
-    }
+    if (!matchesValue(wanted, value))
+      return `expected ${describe(wanted)} for ${name} but got ${describeValue(value)}`;
     seen.add(labelsKey(labels));
   }
   return missing(command, seen);
@@ -148,9 +152,9 @@ function comparePoints(
     if (time > command.endMs) return `expected ${values.length} points, more than the range has`;
     if (wanted.kind === 'omitted') continue;
     if (points.times[next] !== time) return `expected ${describe(wanted)} at ${time} but got none there`;
-    if (!matchesValue(wanted, points.values[next] as number, points.stale[next] as boolean)) {
-      return `expected ${describe(wanted)} at ${time} but got ${points.values[next]}`;
-    }
+    const value = points.values[next] as PointValue;
+    if (!matchesValue(wanted, value))
+      return `expected ${describe(wanted)} at ${time} but got ${describeValue(value)}`;
     next++;
   }
   return next < points.times.length ? `got a point at ${points.times[next]} that is not expected` : undefined;
@@ -175,32 +179,37 @@ function unsorted(series: readonly Points[]): string | undefined {
 }
 
 function batchPoints(batch: StepBatch, range: StepRange): Points[] {
-  const bits = new Uint32Array(batch.values.buffer, batch.values.byteOffset, 2 * batch.values.length);
-  return batch.labels.flatMap((labels, row) => {
-    const times: number[] = [];
-    const values: number[] = [];
-    const stale: boolean[] = [];
-    for (let step = 0; step < batch.steps; step++) {
-      const index = row * batch.steps + step;
-      if (batch.present[index] !== 1) continue;
-      times.push(range.start + step * range.step);
-      values.push(batch.values[index] as number);
-      stale.push(isStaleAt(bits, index));
-    }
-    return times.length === 0 ? [] : [{ labels, times, values, stale }];
+  const { labels, steps, present } = batch;
+  return labels.flatMap((set, row) => {
+    const from = row * steps;
+    const indexes = Array.from({ length: steps }, (_, step) => step).filter((i) => present[from + i] === 1);
+    const times = indexes.map((i) => range.start + i * range.step);
+    return indexes.length === 0
+      ? []
+      : [{ labels: set, times, values: indexes.map((i) => valueAt(batch, from + i)) }];
   });
 }
 
-function rawPoints(series: { labels: Labels; timestamps: Float64Array; values: Float64Array }): Points {
+function rawPoints(series: RawColumns): Points {
   const { labels, timestamps, values } = series;
-  const bits = new Uint32Array(values.buffer, values.byteOffset, 2 * values.length);
-  const stale = [...values].map((_, index) => isStaleAt(bits, index));
-  return { labels, times: [...timestamps], values: [...values], stale };
+  return { labels, times: [...timestamps], values: [...values].map((_, index) => valueAt(series, index)) };
 }
 
-function matchesValue(wanted: SequenceValue, value: number, isStale: boolean): boolean {
-  if (wanted.kind === 'stale') return isStale;
-  return wanted.kind === 'float' && !isStale && almostEqual(wanted.value, value);
+function valueAt(
+  { values, histograms }: Pick<StepBatch, 'values' | 'histograms'>,
+  index: number,
+): PointValue {
+  const row = histograms?.rows[index] ?? -1;
+  if (histograms !== undefined && row >= 0) return { columns: histograms.columns, row };
+  const bits = new Uint32Array(values.buffer, values.byteOffset, 2 * values.length);
+  return isStaleAt(bits, index) ? 'stale' : (values[index] as number);
+}
+
+function matchesValue(wanted: SequenceValue, value: PointValue): boolean {
+  if (wanted.kind === 'stale') return value === 'stale';
+  if (wanted.kind === 'histogram')
+    return typeof value === 'object' && histogramMatches(wanted, value, almostEqual);
+  return wanted.kind === 'float' && typeof value === 'number' && almostEqual(wanted.value, value);
 }
 
 /** Equal up to a relative error; NaN equals NaN. */
@@ -215,10 +224,16 @@ export function almostEqual(a: number, b: number): boolean {
 
 function describe(value: SequenceValue): string {
   if (value.kind === 'float') return String(value.value);
-  return value.kind === 'histogram' ? `histogram ${JSON.stringify(value.base)}` : value.kind;
+  return value.kind === 'histogram' ? describeHistogram(value.histogram) : value.kind;
+}
+
+function describeValue(value: PointValue): string {
+  return typeof value === 'object' ? describeRow(value) : String(value);
 }
 
 function pointsText({ times, values }: Points): string {
-  const shown = times.slice(0, 12).map((time, index) => `${values[index]}@${time}`);
+  const shown = times
+    .slice(0, 12)
+    .map((time, index) => `${describeValue(values[index] as PointValue)}@${time}`);
   return `[${shown.join(' ')}${times.length > 12 ? ` ... ${times.length} points` : ''}]`;
 }

@@ -6,6 +6,7 @@ import { QueryBudget } from '../../src/query/budget.ts';
 import type { Engine } from '../../src/query/engine.ts';
 import type { QueryResult, QueryValue } from '../../src/query/result.ts';
 import type { SeriesSource } from '../../src/query/source.ts';
+import { describeHistogram } from './histogram-notation.ts';
 import { MemorySource } from './memory-source.ts';
 import { runScript } from './runner.ts';
 import { parseScript } from './script.ts';
@@ -41,11 +42,17 @@ describe('parseSeriesLine', () => {
   });
 
   it('reads native histograms, growing and not', () => {
-    const { values } = parseSeriesLine('h {{schema:1 sum:-0.3 buckets:[5 10 7]}}+{{sum:1}}x1 {{}}');
-    expect(values).toEqual([
-      { kind: 'histogram', base: { schema: 1, sum: -0.3, buckets: [5, 10, 7] }, step: { sum: 1 }, times: 0 },
-      { kind: 'histogram', base: { schema: 1, sum: -0.3, buckets: [5, 10, 7] }, step: { sum: 1 }, times: 1 },
-      { kind: 'histogram', base: {}, times: 0 },
+    const { values } = parseSeriesLine(
+      'h {{schema:0 sum:-0.3 buckets:[5 10 7]}}+{{sum:1 buckets:[1] counter_reset_hint:gauge}}x1 {{}}',
+    );
+    expect(
+      values.map(
+        (value) => value.kind === 'histogram' && [describeHistogram(value.histogram), value.hasHint],
+      ),
+    ).toEqual([
+      ['{count:0, sum:-0.3, (0.5,1]:5, (1,2]:10, (2,4]:7} (schema 0, zero 0, hint 0)', true],
+      ['{count:0, sum:0.7, (0.5,1]:6, (1,2]:10, (2,4]:7} (schema 0, zero 0, hint 3)', true],
+      ['{count:0, sum:0} (schema 0, zero 0, hint 0)', false],
     ]);
   });
 

@@ -2,12 +2,13 @@
 // other times, each time also as a range query of three steps whose middle one must agree.
 
 import { errorText } from '../../src/model/errors.ts';
-import { labelsKey, labelsWith, labelValue, METRIC_NAME } from '../../src/model/labels.ts';
+import { labelsKey } from '../../src/model/labels.ts';
 import type { Engine } from '../../src/query/engine.ts';
 import type { Expr } from '../../src/query/parse/ast.ts';
 import { ALL_PARSE_FEATURES } from '../../src/query/parse/options.ts';
 import { parseQuery } from '../../src/query/parse/parse-query.ts';
 import type { QueryResult } from '../../src/query/result.ts';
+import { nativeTwins } from './classic-to-native.ts';
 import { type Need, needsOf } from './classify.ts';
 import { compareFailure, compareNotes, compareStep, compareValue } from './compare.ts';
 import { MemorySource } from './memory-source.ts';
@@ -45,16 +46,12 @@ export async function runScript(
   return outcomes;
 }
 
-function load(source: MemorySource, command: LoadCommand): void {
+function load(source: MemorySource, { series, stepMs, withNhcb }: LoadCommand): void {
   // Of two lines for one series in a load command the later counts.
-  const byLabels = new Map(command.series.map((one) => [labelsKey(one.labels), one]));
-  for (const { labels, values, starts } of byLabels.values()) {
-    source.append(labels, { values, starts, stepMs: command.stepMs });
-    const base = /^(.*)_(?:bucket|count|sum)$/.exec(labelValue(labels, METRIC_NAME))?.[1];
-    if (!command.withNhcb || base === undefined) continue;
-    // The native twin of a classic histogram: known by its labels, its samples are not made yet.
-    source.series(labelsWith(labelsWith(labels, METRIC_NAME, base), 'le', '')).histograms++;
-  }
+  const loaded = [...new Map(series.map((one) => [labelsKey(one.labels), one])).values()];
+  for (const { labels, values, starts } of loaded) source.append(labels, { values, starts, stepMs });
+  if (withNhcb)
+    for (const { labels, values } of nativeTwins(loaded)) source.append(labels, { values, stepMs });
 }
 
 async function evaluate(engine: Engine, source: MemorySource, command: EvalCommand): Promise<Outcome> {

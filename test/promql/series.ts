@@ -3,21 +3,14 @@
 import { type Labels, labelsFrom, METRIC_NAME } from '../../src/model/labels.ts';
 import { parseDuration } from '../../src/query/parse/duration.ts';
 import { unquote } from '../../src/query/parse/go-text.ts';
+import { histogramSequence, type NotedHistogram, parseHistogram } from './histogram-notation.ts';
 
-/** A native histogram as the notation writes it: numbers, bucket lists and the counter reset hint by key. */
-export type HistogramSpec = Readonly<Record<string, number | readonly number[] | string>>;
-
-/** One value of a sequence. A histogram that grows over a sequence names what is added, and how often by now. */
+/** One value of a sequence. */
 export type SequenceValue =
   | { readonly kind: 'omitted' }
   | { readonly kind: 'float'; readonly value: number }
   | { readonly kind: 'stale' }
-  | {
-      readonly kind: 'histogram';
-      readonly base: HistogramSpec;
-      readonly step?: HistogramSpec;
-      readonly times: number;
-    };
+  | ({ readonly kind: 'histogram' } & NotedHistogram);
 
 /** A series line. */
 export interface SeriesLine {
@@ -158,24 +151,15 @@ function parseHistogramItem(item: string): SequenceValue[] {
   const found = /^\{\{(.*?)\}\}(?:([+-])\{\{(.*?)\}\})?(?:x([0-9]+))?$/.exec(item);
   if (found === null) throw new Error(`bad histogram ${item}`);
   const [, first = '', sign, second, times] = found;
-  const base = parseHistogram(first);
-  if (second === undefined)
-    return repeat(Number(times ?? 0) + 1, () => ({ kind: 'histogram', base, times: 0 }));
-  const step = parseHistogram(second);
-  const direction = sign === '-' ? -1 : 1;
-  return repeat(Number(times ?? 0) + 1, (index) => ({
+  const base = parseHistogram(first, parseNumber);
+  const count = Number(times ?? 0);
+  if (second === undefined) return repeat(count + 1, () => ({ kind: 'histogram', ...base }));
+  if (count > REPEAT_MAX) throw new Error(`${count} repetitions are more than ${REPEAT_MAX}`);
+  const step = parseHistogram(second, parseNumber);
+  const sequence = { times: count, sign: sign === '-' ? -1 : 1 };
+  return histogramSequence(base.histogram, step.histogram, sequence).map((histogram) => ({
     kind: 'histogram',
-    base,
-    step,
-    times: index * direction,
+    histogram,
+    hasHint: step.hasHint,
   }));
-}
-
-function parseHistogram(text: string): HistogramSpec {
-  const spec: Record<string, number | number[] | string> = {};
-  for (const [, key = '', list, word = ''] of text.matchAll(/([a-z_]+):(?:\[([^\]]*)\]|(\S+))/g)) {
-    if (list !== undefined) spec[key] = list.split(/\s+/).filter(Boolean).map(parseNumber);
-    else spec[key] = key === 'counter_reset_hint' ? word : parseNumber(word);
-  }
-  return spec;
 }

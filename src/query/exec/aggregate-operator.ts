@@ -63,10 +63,19 @@ async function openAggregation(
   grid: StepRange,
   context: ExecContext,
 ): Promise<Aggregation> {
-  const { op, grouping, without, param, where } = node;
-  const { budget } = context;
+  const { op, grouping, without, param, where, histogramWhere } = node;
+  const { budget, annotations } = context;
   const hasher = op === 'limit_ratio' ? (context.hasher ?? (await createHasher())) : undefined;
-  const spec = { op, grouping, without, where, budget, ...(hasher === undefined ? {} : { hasher }) };
+  const spec = {
+    op,
+    grouping,
+    without,
+    where,
+    histogramWhere,
+    annotations,
+    budget,
+    ...(hasher === undefined ? {} : { hasher }),
+  };
   if (param === undefined) return createAggregation(spec, grid);
   if (op === 'count_values') {
     if (param.kind !== 'string')

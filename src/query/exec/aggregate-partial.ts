@@ -10,7 +10,8 @@ import { ByteReader, ByteWriter } from '../../codec/bytes.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { GroupColumns, PartialCells } from '../kernels/group-columns.ts';
 
-const VERSION = 1;
+/** First byte of these states. */
+export const VERSION = 1;
 const NONE = 0;
 const ALL = 1;
 const SOME = 2;

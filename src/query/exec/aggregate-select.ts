@@ -10,7 +10,7 @@ import type { Annotations } from '../../model/annotations.ts';
 import { DomainError, invariant } from '../../model/errors.ts';
 import { compareLabels, type Labels } from '../../model/labels.ts';
 import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
-import type { StepBatch } from '../source.ts';
+import type { BatchHistograms, StepBatch } from '../source.ts';
 import {
   type Aggregation,
   type AggregationSpec,
@@ -21,6 +21,8 @@ import {
   warn,
 } from './aggregation.ts';
 import { GroupTable } from './grouping.ts';
+import { HistogramCells } from './histograms/histogram-cells.ts';
+import { decodeMixedSeries, encodeMixedSeries, isMixedSeries } from './histograms/series-codec.ts';
 import { hasNameNote } from './name-note.ts';
 import { decodeSeries, encodeSeries, RowList } from './row-list.ts';
 
@@ -46,6 +48,8 @@ export class Selection implements Aggregation {
   readonly #memory: StateMemory;
   /** Labels of every row that was a candidate. */
   readonly #labels: Labels[] = [];
+  /** Native histograms of the rows that have any (of limitk alone). */
+  readonly #histograms = new Map<number, BatchHistograms>();
   // Ties are mostly between the same two rows, step after step.
   #tieFirst = -1;
   #tieSecond = -1;
@@ -70,6 +74,7 @@ export class Selection implements Aggregation {
       const group = this.#table.groupOf(labels);
       const heaps = (this.#groups[group] ??= this.#newHeaps());
       if (!this.#offer(heaps, row, batch, i * this.#steps)) this.#forget(row);
+      else if (batch.histograms !== undefined) this.#histograms.set(row, histogramsOfRow(batch, i));
     }
   }
 
@@ -174,12 +179,15 @@ export class Selection implements Aggregation {
     rows[base + hole] = row;
   }
 
-  async encodePartial(pause: Pause): Promise<Uint8Array> {
-    return encodeSeries(OPERATOR_NUMBERS[this.#op], await this.#result(pause));
+  async encodePartial(pause: Pause): Promise<readonly Uint8Array[]> {
+    const result = await this.#result(pause);
+    if (result.histograms !== undefined) return encodeMixedSeries(result);
+    return [encodeSeries(OPERATOR_NUMBERS[this.#op], result)];
   }
 
   addPartial(bytes: Uint8Array): void {
-    decodeSeries(OPERATOR_NUMBERS[this.#op], bytes, this.#steps, (batch) => this.add(batch));
+    if (isMixedSeries(bytes)) this.add(decodeMixedSeries(bytes, this.#steps));
+    else decodeSeries(OPERATOR_NUMBERS[this.#op], bytes, this.#steps, (batch) => this.add(batch));
   }
 
   async finish(_annotations: Annotations, pause: Pause): Promise<StepBatch> {
@@ -205,7 +213,14 @@ export class Selection implements Aggregation {
       }
     }
     this.#memory.release();
-    return { labels: rows.map((row) => this.#labels[row]!), steps, values, present };
+    const labels = rows.map((row) => this.#labels[row]!);
+    if (this.#histograms.size === 0) return { labels, steps, values, present };
+    const cells = new HistogramCells();
+    for (const [place, row] of rows.entries()) {
+      const histograms = this.#histograms.get(row);
+      if (histograms !== undefined) cells.fill(place * steps, histograms.rows, histograms.columns);
+    }
+    return { labels, steps, values, present, histograms: cells.take(rows.length * steps) };
   }
 
   // Rows of a group that any step selects; best first when there is but one step.
@@ -220,6 +235,11 @@ export class Selection implements Aggregation {
       for (let n = 0; n < counts[i]!; n++) selected.add(rows[i * capacity + n]!);
     return [...selected];
   }
+}
+
+function histogramsOfRow({ histograms, steps }: StepBatch, row: number): BatchHistograms {
+  invariant(histograms !== undefined, 'a batch without histograms');
+  return { columns: histograms.columns, rows: histograms.rows.subarray(row * steps, (row + 1) * steps) };
 }
 
 interface HeapEntry {
@@ -248,7 +268,7 @@ export class LimitRatio implements Aggregation {
   }
 
   add(batch: StepBatch): void {
-    const { labels, steps, values, present } = batch;
+    const { labels, steps, values, present, histograms } = batch;
     const ratios = this.#ratios;
     for (let row = 0; row < labels.length; row++) {
       const offset = sampleOffset(this.#hasher, labels[row]!);
@@ -260,17 +280,20 @@ export class LimitRatio implements Aggregation {
         if (!inside) present[from + i] = 0;
         any |= present[from + i]!;
       }
-      if (any === 1) this.#rows.push(labels[row]!, { values, present, from });
+      if (any === 1) this.#rows.push(labels[row]!, { values, present, from }, histograms);
     }
   }
 
-  async encodePartial(_pause: Pause): Promise<Uint8Array> {
-    return encodeSeries(OPERATOR_NUMBERS.limit_ratio, this.#rows.take());
+  async encodePartial(_pause: Pause): Promise<readonly Uint8Array[]> {
+    const batch = this.#rows.take();
+    if (batch.histograms !== undefined) return encodeMixedSeries(batch);
+    return [encodeSeries(OPERATOR_NUMBERS.limit_ratio, batch)];
   }
 
   addPartial(bytes: Uint8Array): void {
     const { steps } = this.#rows;
-    decodeSeries(OPERATOR_NUMBERS.limit_ratio, bytes, steps, (batch) => this.add(batch));
+    if (isMixedSeries(bytes)) this.add(decodeMixedSeries(bytes, steps));
+    else decodeSeries(OPERATOR_NUMBERS.limit_ratio, bytes, steps, (batch) => this.add(batch));
   }
 
   async finish(annotations: Annotations, _pause: Pause): Promise<StepBatch> {

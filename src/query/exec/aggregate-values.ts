@@ -2,6 +2,7 @@
 // makes one series per group and distinct value.
 
 import { formatFloat } from '../../codec/float-text.ts';
+import { floatHistogramText } from '../../codec/histogram-text.ts';
 import type { Annotations } from '../../model/annotations.ts';
 import { DomainError, InvariantError, invariant } from '../../model/errors.ts';
 import { type Labels, labelsKey, labelsWith } from '../../model/labels.ts';
@@ -19,6 +20,7 @@ import {
   warnQuantile,
 } from './aggregation.ts';
 import { GroupTable } from './grouping.ts';
+import { histogramOfCell } from './histograms/histogram-cells.ts';
 import { decodeSeries, encodeSeries, RowList } from './row-list.ts';
 
 /** quantile: keeps its input; every value of a group is needed in one place. */
@@ -49,7 +51,7 @@ export class Quantile implements Aggregation {
     }
   }
 
-  async encodePartial(_pause: Pause): Promise<Uint8Array> {
+  async encodePartial(_pause: Pause): Promise<readonly Uint8Array[]> {
     throw new InvariantError('quantile does not distribute');
   }
 
@@ -128,6 +130,11 @@ export class CountValues implements Aggregation {
       let lastRow = -1;
       for (let i = 0; i < steps; i++) {
         if (present[from + i] === 0) continue;
+        const histogram = histogramOfCell(batch, from + i);
+        if (histogram !== undefined) {
+          this.#count(this.#rowOfText(group, floatHistogramText(histogram)) * steps + i, 1);
+          continue;
+        }
         const value = values[from + i]!;
         // Values often stay; zeros may differ in sign.
         if (value !== lastValue || value === 0) {
@@ -169,8 +176,8 @@ export class CountValues implements Aggregation {
     this.#rows.present[cell] = 1;
   }
 
-  async encodePartial(_pause: Pause): Promise<Uint8Array> {
-    return encodeSeries(OPERATOR_NUMBERS.count_values, this.#rows.take());
+  async encodePartial(_pause: Pause): Promise<readonly Uint8Array[]> {
+    return [encodeSeries(OPERATOR_NUMBERS.count_values, this.#rows.take())];
   }
 
   addPartial(bytes: Uint8Array): void {

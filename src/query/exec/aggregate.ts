@@ -27,39 +27,42 @@ import { LimitRatio, Selection } from './aggregate-select.ts';
 import { CountValues, Quantile } from './aggregate-values.ts';
 import { type Aggregation, type AggregationSpec, OPERATOR_NUMBERS, StateMemory } from './aggregation.ts';
 import { GroupTable } from './grouping.ts';
+import { HistogramAggregation, withoutHistograms } from './histograms/aggregate-histograms.ts';
 
 export type { Aggregation, AggregationSpec } from './aggregation.ts';
 
 /** Opens an aggregation over a grid; `execution` errors for parameters that Prometheus refuses. */
 export function createAggregation(spec: AggregationSpec, grid: StepRange): Aggregation {
   const steps = stepCount(grid);
+  const columns = (kernel: GroupKernel): Aggregation => new ColumnAggregation(spec, steps, kernel);
   switch (spec.op) {
     case 'sum':
-      return new ColumnAggregation(spec, steps, sumKernel);
+      return new HistogramAggregation(columns(sumKernel), spec, steps);
     case 'avg':
-      return new ColumnAggregation(spec, steps, averageKernel);
+      return new HistogramAggregation(columns(averageKernel), spec, steps);
     case 'count':
-      return new ColumnAggregation(spec, steps, countKernel);
-    case 'min':
-      return new ColumnAggregation(spec, steps, minKernel);
-    case 'max':
-      return new ColumnAggregation(spec, steps, maxKernel);
+      return columns(countKernel);
     case 'group':
-      return new ColumnAggregation(spec, steps, groupKernel);
+      return columns(groupKernel);
+    case 'min':
+      return withoutHistograms(columns(minKernel), spec);
+    case 'max':
+      return withoutHistograms(columns(maxKernel), spec);
     case 'stddev':
-      return new ColumnAggregation(spec, steps, standardDeviationKernel);
+      return withoutHistograms(columns(standardDeviationKernel), spec);
     case 'stdvar':
-      return new ColumnAggregation(spec, steps, varianceKernel);
+      return withoutHistograms(columns(varianceKernel), spec);
     case 'topk':
     case 'bottomk':
+      return withoutHistograms(new Selection(spec, steps), spec);
+    case 'quantile':
+      return withoutHistograms(new Quantile(spec, steps), spec);
     case 'limitk':
       return new Selection(spec, steps);
     case 'limit_ratio':
       return new LimitRatio(spec, steps);
     case 'count_values':
       return new CountValues(spec, steps);
-    case 'quantile':
-      return new Quantile(spec, steps);
   }
 }
 
@@ -97,11 +100,11 @@ class ColumnAggregation implements Aggregation {
     }
   }
 
-  async encodePartial(pause: Pause): Promise<Uint8Array> {
+  async encodePartial(pause: Pause): Promise<readonly Uint8Array[]> {
     await pause();
     const bytes = encodeGroups(this.#shape, this.#table.labels, this.#state);
     this.#memory.release();
-    return bytes;
+    return [bytes];
   }
 
   addPartial(bytes: Uint8Array): void {

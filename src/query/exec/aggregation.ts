@@ -21,6 +21,10 @@ export interface AggregationSpec {
   readonly paramText?: string;
   /** `line:col` of the parameter, for notes. */
   readonly where?: string;
+  /** `line:col` of what notes on native histograms point at. */
+  readonly histogramWhere?: string | undefined;
+  /** Where notes go that arise while series are added, if anybody wants them. */
+  readonly annotations?: Annotations;
   /** Needed by limit_ratio alone. */
   readonly hasher?: Hasher;
   /** Where the state's memory is accounted for until finish(). */
@@ -31,8 +35,8 @@ export interface AggregationSpec {
 export interface Aggregation {
   /** Adds the series of a batch, which now belongs to the aggregation. */
   add(batch: StepBatch): void;
-  /** The state so far as bytes for addPartial() of an equal aggregation elsewhere. Only where distributes(op) says so. */
-  encodePartial(pause: Pause): Promise<Uint8Array>;
+  /** The state so far in pieces for addPartial() of an equal aggregation elsewhere. Only where distributes(op) says so. */
+  encodePartial(pause: Pause): Promise<readonly Uint8Array[]>;
   /** Adds a state from elsewhere; `corrupt` when the bytes are not one of this operator and grid. */
   addPartial(bytes: Uint8Array): void;
   /**
@@ -121,7 +125,8 @@ export function inform(annotations: Annotations, text: string, where: string | u
   annotations.add({ level: 'info', text: `PromQL info: ${text}${placeText(where)}` });
 }
 
-function placeText(where: string | undefined): string {
+/** ` (line:col)`, or nothing where there is no place. */
+export function placeText(where: string | undefined): string {
   return where === undefined || where === '' ? '' : ` (${where})`;
 }
 

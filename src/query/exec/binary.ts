@@ -13,14 +13,15 @@ import {
   type PairJob,
 } from '../kernels/elementwise.ts';
 import type { RowCells } from '../kernels/group-columns.ts';
-import type { BinaryOperator, VectorMatching } from '../parse/ast.ts';
+import type { ArithmeticOperator, BinaryOperator, ComparisonOperator, VectorMatching } from '../parse/ast.ts';
+import { dropsName } from '../plan/names.ts';
 import type { StepBatch } from '../source.ts';
-import { inform } from './aggregation.ts';
+import { combineMixedRows, type MixedPairs } from './histograms/binary-histograms.ts';
+import { isTrim } from './histograms/pairs.ts';
 import { matchByStep } from './match-steps.ts';
 import { intersectVectors, subtractVectors, uniteVectors } from './set-operations.ts';
-import { dropNames, emptyBatch, rowHasSteps, takeRows } from './step-batch.ts';
+import { dropNames, rowHasSteps, takeRows } from './step-batch.ts';
 import {
-  dropsMetricName,
   type Matched,
   matchSignatures,
   type PairOperation,
@@ -63,16 +64,14 @@ export async function binaryVectors(
       return uniteVectors({ left, right, signatures }, pause);
     case 'unless':
       return subtractVectors({ left, right, signatures }, pause);
-    case '</':
-    case '>/':
-      if (await meet({ left, right, signatures }, pause)) noteFloats(op, operation.where, annotations);
-      return emptyBatch(left.steps);
     default: {
-      const paired = { op, returnBool: operation.returnBool, matching };
+      const { returnBool, where } = operation;
+      const paired = { op, returnBool, matching, where };
       const result =
-        (await matchRows(paired, { left, right, signatures }, pause)) ??
-        (await matchByStep(paired, { left, right, signatures }, pause));
-      return isComparison(op) && !operation.returnBool ? withoutEmptyRows(result) : result;
+        (await matchRows(paired, { left, right, signatures }, { annotations, pause })) ??
+        (await matchByStep(paired, { left, right, signatures }, { annotations, pause }));
+      const keepsRows = returnBool || !(isComparison(op) || result.histograms !== undefined);
+      return keepsRows ? result : withoutEmptyRows(result);
     }
   }
 }
@@ -87,7 +86,7 @@ function withoutEmptyRows(batch: StepBatch): StepBatch {
 async function matchRows(
   operation: PairOperation,
   { left, right, signatures }: Matched,
-  pause: Pause,
+  { annotations, pause }: BinaryContext,
 ): Promise<StepBatch | undefined> {
   const { matching } = operation;
   if (matching.fillLeft !== undefined || matching.fillRight !== undefined) return undefined;
@@ -105,12 +104,7 @@ async function matchRows(
     if (row % ROWS_AT_ONCE === 0) await pause();
     const partner = ones[manySignatures[row]!]!;
     if (partner < 0) continue;
-    const result = resultLabels(
-      many.labels[row]!,
-      one.labels[partner]!,
-      matching,
-      dropsMetricName(operation),
-    );
+    const result = resultLabels(many.labels[row]!, one.labels[partner]!, matching, dropsName(operation));
     manyRows.push(row);
     labels.push(result);
     keys.add(labelsKey(result));
@@ -118,23 +112,19 @@ async function matchRows(
   if (keys.size < labels.length) return undefined;
   const oneRows = manyRows.map((row) => ones[manySignatures[row]!]!);
   const [leftRows, rightRows] = swapped ? [oneRows, manyRows] : [manyRows, oneRows];
-  return combinePairs(operation, { left, right, leftRows, rightRows, labels }, pause);
-}
-
-interface Pairs {
-  readonly left: StepBatch;
-  readonly right: StepBatch;
-  readonly leftRows: readonly number[];
-  readonly rightRows: readonly number[];
-  readonly labels: readonly Labels[];
+  const pairs = { left, right, leftRows, rightRows, labels };
+  const { op, returnBool, where } = operation;
+  if (isTrim(op) || left.histograms !== undefined || right.histograms !== undefined)
+    return combineMixedRows({ op, returnBool, where, annotations }, pairs, pause);
+  return combinePairs(op, returnBool, pairs, pause);
 }
 
 async function combinePairs(
-  { op, returnBool }: PairOperation,
-  pairs: Pairs,
+  op: ArithmeticOperator | ComparisonOperator,
+  returnBool: boolean,
+  { left, right, leftRows, rightRows, labels }: MixedPairs,
   pause: Pause,
 ): Promise<StepBatch> {
-  const { left, right, leftRows, rightRows, labels } = pairs;
   const { steps } = left;
   const output: RowCells = {
     values: new Float64Array(labels.length * steps),
@@ -185,7 +175,7 @@ export function binaryVectorScalar(
     if (isComparison(op)) compareRows(op, result, job);
     else combineRows(op, job);
   }
-  if (dropsMetricName({ op, returnBool })) return dropNames(vector);
+  if (dropsName({ op, returnBool })) return dropNames(vector);
   return withoutEmptyRows(vector);
 }
 
@@ -195,14 +185,4 @@ export function binaryScalars(op: BinaryOperator, left: Float64Array, right: Flo
   if (op === 'and' || op === 'or' || op === 'unless' || op === '</' || op === '>/')
     throw new InvariantError(`operator ${op} between scalars`);
   return left.map((value, i) => combineNumbers(op, value, right[i]!));
-}
-
-/** Notes that an operator of native histograms met floats on both sides. */
-export function noteFloats(op: BinaryOperator, where: string | undefined, annotations: Annotations): void {
-  const text = `incompatible sample types encountered for binary operator "${op}": float ${op} float`;
-  inform(annotations, text, where);
-}
-
-async function meet(matched: Matched, pause: Pause): Promise<boolean> {
-  return withoutEmptyRows(await intersectVectors(matched, pause)).labels.length > 0;
 }

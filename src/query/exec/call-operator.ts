@@ -12,19 +12,12 @@ import {
   type FunctionArgument,
   isVectorFunction,
   scalarOf,
+  takesHistograms,
 } from './elementwise.ts';
+import { floatsOnly } from './histograms/histogram-cells.ts';
+import { applyHistogramFunction, isHistogramFunction } from './histograms/histogram-functions.ts';
 import { mapSamples } from './plain-operators.ts';
 import { CELL_BYTES, concatBatches, dropNames } from './step-batch.ts';
-
-/** Functions that have nothing to say of floats: of native histograms, and of an expression's start times. */
-const NOTHING_OF_FLOATS: ReadonlySet<string> = new Set([
-  'histogram_avg',
-  'histogram_count',
-  'histogram_stddev',
-  'histogram_stdvar',
-  'histogram_sum',
-  'start_timestamp',
-]);
 
 /** Streams a function's result. */
 export async function* streamCall(
@@ -38,9 +31,16 @@ export async function* streamCall(
     yield* mapSamples({ input, drops: true, grid, context }, (batch) => evaluationTimes(batch, grid));
     return;
   }
-  if (NOTHING_OF_FLOATS.has(node.func) && input !== undefined) {
-    // Evaluated for its errors and notes alone.
+  if (node.func === 'start_timestamp' && input !== undefined) {
+    // Only selectors have any; evaluated for its errors and notes alone.
     for await (const _ of context.stream(input, grid, true));
+    return;
+  }
+  if (isHistogramFunction(node.func) && input !== undefined) {
+    const { pause } = context.budget;
+    yield* mapSamples({ input, drops: true, grid, context }, (batch) =>
+      applyHistogramFunction(node.func, batch, pause),
+    );
     return;
   }
   if (!isVectorFunction(node.func))
@@ -59,8 +59,11 @@ export async function* streamCall(
     context.budget.releaseBytes(steps * CELL_BYTES);
     return;
   }
+  const seesHistograms = takesHistograms(node.func);
   const withVector = (batch: StepBatch): FunctionArgument[] =>
-    args.map((arg, i) => (i === vectorIndex ? { kind: 'vector', batch } : arg));
+    args.map((arg, i) =>
+      i === vectorIndex ? { kind: 'vector', batch: seesHistograms ? batch : floatsOnly(batch) } : arg,
+    );
   if (isPerSample(node.func)) {
     yield* mapSamples({ input, drops: true, grid, context }, (batch) =>
       applySampleFunction(node.func, withVector(batch), grid),
@@ -98,7 +101,7 @@ function stringOf(node: PlanNode): string {
 function evaluationTimes(batch: StepBatch, grid: StepRange): StepBatch {
   const values = new Float64Array(batch.values.length);
   for (let i = 0; i < values.length; i++) values[i] = (grid.start + (i % batch.steps) * grid.step) / 1000;
-  return dropNames({ ...batch, values });
+  return dropNames({ ...batch, values, histograms: undefined });
 }
 
 /** Value per step of a call whose result is a scalar. */
@@ -115,7 +118,7 @@ export async function scalarCall(
   if (node.func === 'scalar') {
     const batches = await collect(context.stream(first, grid), steps, context.budget);
     release(batches, context.budget);
-    return scalarOf(concatBatches(batches, steps));
+    return scalarOf(floatsOnly(concatBatches(batches, steps)));
   }
   const values = (await context.scalar(first, grid)).slice();
   if (second === undefined)

@@ -111,6 +111,22 @@ const OTHER_FUNCTIONS: ReadonlySet<string> = new Set([
   'histogram_quantiles',
 ]);
 
+// Those that look at labels alone, and those of histograms.
+const HISTOGRAM_FUNCTIONS: ReadonlySet<string> = new Set([
+  'sort_by_label',
+  'sort_by_label_desc',
+  'label_replace',
+  'label_join',
+  'histogram_quantile',
+  'histogram_fraction',
+  'histogram_quantiles',
+]);
+
+/** Whether a function has anything for native histograms; others never see them. */
+export function takesHistograms(name: string): boolean {
+  return HISTOGRAM_FUNCTIONS.has(name);
+}
+
 function requiredScalar(args: readonly FunctionArgument[], index: number): Float64Array {
   const values = scalarArgument(args, index);
   invariant(values !== undefined, `argument ${index} is missing`);

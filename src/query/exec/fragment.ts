@@ -12,7 +12,8 @@ import type { FragmentReply, RawColumns, SeriesSource, StepRange } from '../sour
 import { runPartial } from './aggregate-operator.ts';
 import { openExecution } from './build-operator.ts';
 import { checkGrid, type ExecContext, lastStep } from './context.ts';
-import { refuseHistograms } from './no-histograms.ts';
+import { dropStale as dropStaleHistograms } from './histograms/split-columns.ts';
+import { dropBuckets } from './histograms/totals-only.ts';
 import { COLUMNS_START, readSeries } from './select.ts';
 import { splitPartial } from './split-partial.ts';
 import { REPLY_BYTES, splitBatch } from './step-batch-codec.ts';
@@ -36,8 +37,8 @@ export async function* evaluateFragment(
   if (node.kind === 'range-select') yield* rawReplies(node, grid, context);
   else if (node.kind === 'aggregate' && node.stage === 'partial') {
     const aggregation = await runPartial(node, grid, context);
-    for (const bytes of splitPartial(await aggregation.encodePartial(budget.pause), REPLY_BYTES))
-      yield { kind: 'partial', bytes };
+    for (const state of await aggregation.encodePartial(budget.pause))
+      for (const bytes of splitPartial(state, REPLY_BYTES)) yield { kind: 'partial', bytes };
   } else
     for await (const batch of context.stream(node, grid))
       for (const part of splitBatch(batch)) yield { kind: 'batch', batch: part };
@@ -55,7 +56,7 @@ async function* rawReplies(
   let bytes = 0;
   for await (const series of readRaw(node, grid, context)) {
     pending.push(series);
-    bytes += series.values.length * 16 + 256;
+    bytes += series.values.length * 16 + 256 + (series.histograms?.columns.bytes ?? 0);
     if (bytes < REPLY_BYTES) continue;
     yield { kind: 'raw', series: pending };
     pending = [];
@@ -85,16 +86,20 @@ export async function* readRaw(
       const pause = budget.breathe();
       if (pause !== undefined) await pause;
       batch.read(i, start, end, columns);
-      refuseHistograms(columns, labels);
       budget.samplesRead += columns.count;
-      const count = dropStale(columns);
+      if (node.totalsOnly === true) dropBuckets(columns);
+      const { histograms } = columns;
+      const count = histograms === undefined ? dropStale(columns) : dropStaleHistograms(columns);
       if (count === 0) continue;
       budget.holdSamples(count);
-      budget.holdBytes(count * 16);
+      budget.holdBytes(count * 16 + (histograms?.bytes ?? 0));
+      // A source opens new columns of histograms for each series.
+      const rows = columns.rows.slice(0, count);
       yield {
         labels,
         timestamps: columns.timestamps.slice(0, count),
         values: columns.values.slice(0, count),
+        histograms: histograms && { columns: histograms, rows },
       };
     }
   }

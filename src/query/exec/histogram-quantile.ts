@@ -1,9 +1,10 @@
-// histogram_quantile, histogram_quantiles and histogram_fraction of classic histograms: series that differ only in `le` are
-// the buckets of one histogram. Steps are computed from the buckets present at them.
+// histogram_quantile, histogram_quantiles and histogram_fraction. Series of floats that differ only in `le` are the buckets of one
+// classic histogram: steps are computed from the buckets present at them. Native histograms stand for themselves.
 
 import { formatGeneral, formatSignificant } from '../../codec/float-text.ts';
 import { type Labels, labelsKey, labelsWith, labelValue, METRIC_NAME } from '../../model/labels.ts';
 import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
+import { nativeFraction, nativeQuantile } from '../kernels/histogram-quantile.ts';
 import {
   type Buckets,
   bucketFraction,
@@ -16,7 +17,14 @@ import type { StepBatch, StepRange } from '../source.ts';
 import { inform, warn, warnQuantile } from './aggregation.ts';
 import { utcText } from './date-functions.ts';
 import type { FunctionContext } from './functions.ts';
-import { dropNames, mergeEqualSeries } from './step-batch.ts';
+import {
+  mapNative,
+  type NativeFunction,
+  type NativeSplit,
+  noteNan,
+  splitNative,
+} from './histograms/native-rows.ts';
+import { concatBatches, dropNames, mergeEqualSeries, rowHasSteps } from './step-batch.ts';
 
 const BUCKET_LABEL = 'le';
 
@@ -37,12 +45,15 @@ export async function histogramQuantile(
 ): Promise<StepBatch> {
   const [quantileWhere, vectorWhere] = context.wheres;
   warnQuantiles(quantiles, context, quantileWhere);
-  const { histograms, noted } = await groupBuckets(batch, context, vectorWhere);
-  const result = await mapHistograms({ histograms, batch }, context.pause, (buckets, step, index) =>
+  const { histograms, noted, floats, native } = await groupBuckets(batch, context, vectorWhere);
+  const classic = await mapHistograms({ histograms, batch: floats }, context.pause, (buckets, step, index) =>
     bucketQuantile(quantiles[step]!, buckets, histograms[index]!.noted, step),
   );
   noteStraightening(noted, { grid, context, where: vectorWhere });
-  return mergeEqualSeries(dropNames(result), context.pause);
+  const compute: NativeFunction = (histogram, cursor, step, result) =>
+    nativeQuantile(quantiles[step]!, histogram, cursor, result);
+  const natives = await computeNative(native, compute, context, vectorWhere);
+  return joined([...natives, classic], context.pause);
 }
 
 /** histogram_quantiles(batch, label, quantiles...): one series per quantile, which its label names. */
@@ -54,7 +65,7 @@ export async function histogramQuantiles(
 ): Promise<StepBatch> {
   const { wheres } = context;
   for (const [i, values] of quantiles.entries()) warnQuantiles(values, context, wheres[i + 2]);
-  const { histograms, noted } = await groupBuckets(batch, context, wheres[0]);
+  const { histograms, noted, floats, native } = await groupBuckets(batch, context, wheres[0]);
   // Scalars may change from step to step: each distinct quantile of an argument is a series of its own.
   const wanted = quantiles.flatMap((values) =>
     [...new Set(values)].map((quantile) => ({ values, quantile })),
@@ -62,14 +73,28 @@ export async function histogramQuantiles(
   const rows = wanted.flatMap(({ quantile }) =>
     histograms.map((one) => ({ ...one, labels: labelsWith(one.labels, label, quantileText(quantile)) })),
   );
-  const result = await mapHistograms({ histograms: rows, batch }, context.pause, (buckets, step, index) => {
-    const { values, quantile } = wanted[Math.floor(index / histograms.length)]!;
-    return Object.is(values[step], quantile)
-      ? bucketQuantile(quantile, buckets, rows[index]!.noted, step)
-      : undefined;
-  });
+  const classic = await mapHistograms(
+    { histograms: rows, batch: floats },
+    context.pause,
+    (buckets, step, index) => {
+      const { values, quantile } = wanted[Math.floor(index / histograms.length)]!;
+      return Object.is(values[step], quantile)
+        ? bucketQuantile(quantile, buckets, rows[index]!.noted, step)
+        : undefined;
+    },
+  );
   noteStraightening(noted, { grid, context, where: wheres[0] });
-  return mergeEqualSeries(dropNames(result), context.pause);
+  const results: StepBatch[] = [classic];
+  for (const { values, quantile } of wanted) {
+    const compute: NativeFunction = (histogram, cursor, _step, result) =>
+      nativeQuantile(quantile, histogram, cursor, result);
+    const there = native && atSteps(native, values, quantile);
+    for (const part of await computeNative(there, compute, context, wheres[0])) {
+      const labels = part.labels.map((series) => labelsWith(series, label, quantileText(quantile)));
+      results.push({ ...part, labels });
+    }
+  }
+  return joined(results, context.pause);
 }
 
 /** histogram_fraction(lower, upper, batch); argument 2 is the vector. */
@@ -78,11 +103,36 @@ export async function histogramFraction(
   batch: StepBatch,
   context: FunctionContext,
 ): Promise<StepBatch> {
-  const { histograms } = await groupBuckets(batch, context, context.wheres[2]);
-  const result = await mapHistograms({ histograms, batch }, context.pause, (buckets, step) =>
+  const { histograms, floats, native } = await groupBuckets(batch, context, context.wheres[2]);
+  const classic = await mapHistograms({ histograms, batch: floats }, context.pause, (buckets, step) =>
     bucketFraction(lower[step]!, upper[step]!, buckets),
   );
-  return mergeEqualSeries(dropNames(result), context.pause);
+  const compute: NativeFunction = (histogram, cursor, step, result) =>
+    nativeFraction({ lower: lower[step]!, upper: upper[step]! }, histogram, cursor, result);
+  const natives = await computeNative(native, compute, context, context.wheres[2]);
+  return joined([...natives, classic], context.pause);
+}
+
+function joined(results: readonly StepBatch[], pause: Pause): Promise<StepBatch> {
+  return mergeEqualSeries(dropNames(concatBatches(results, results[0]!.steps)), pause);
+}
+
+async function computeNative(
+  native: StepBatch | undefined,
+  compute: NativeFunction,
+  context: FunctionContext,
+  where: string | undefined,
+): Promise<StepBatch[]> {
+  if (native === undefined) return [];
+  return [await mapNative(native, context.pause, compute, noteNan(context, where))];
+}
+
+// A vector at the steps where a scalar has a value.
+function atSteps(batch: StepBatch, values: Float64Array, value: number): StepBatch {
+  const present = batch.present.slice();
+  for (let cell = 0; cell < present.length; cell++)
+    if (!Object.is(values[cell % batch.steps], value)) present[cell] = 0;
+  return { ...batch, present };
 }
 
 function warnQuantiles(
@@ -94,8 +144,8 @@ function warnQuantiles(
     if (!(value >= 0 && value <= 1)) warnQuantile(annotations, value, where);
 }
 
-/** Histograms of a vector, and their straightenings by the name that notes show ('' for none). */
-interface GroupedBuckets {
+/** Histograms of a vector, and the straightenings of the classic ones by the name that notes show ('' for none). */
+interface GroupedBuckets extends NativeSplit {
   readonly histograms: HistogramRows[];
   readonly noted: ReadonlyMap<string, Straightening>;
 }
@@ -107,11 +157,13 @@ async function groupBuckets(
   where: string | undefined,
 ): Promise<GroupedBuckets> {
   const atOnce = rowsBetweenPauses(0);
+  const { floats, native } = splitNative(batch);
   const histograms = new Map<string, HistogramRows>();
   const noted = new Map<string, Straightening>();
   for (let row = 0; row < batch.labels.length; row++) {
     if (row % atOnce === 0) await context.pause();
     const series = batch.labels[row]!;
+    if (native !== undefined && !rowHasSteps(floats, row)) continue;
     const name = context.showNames === true ? labelValue(series, METRIC_NAME) : '';
     const text = labelValue(series, BUCKET_LABEL);
     const bound = parseBound(text);
@@ -133,7 +185,35 @@ async function groupBuckets(
   }
   for (const { rows } of histograms.values())
     rows.sort((a, b) => (a.bound < b.bound ? -1 : a.bound > b.bound ? 1 : 0));
-  return { histograms: [...histograms.values()], noted };
+  if (native !== undefined) dropConflicts({ floats, native }, histograms, context, where);
+  return { histograms: [...histograms.values()], noted, floats, native };
+}
+
+// Where a native and a classic histogram have the same labels at one step, neither counts.
+function dropConflicts(
+  { floats, native }: { readonly floats: StepBatch; readonly native: StepBatch },
+  histograms: ReadonlyMap<string, HistogramRows>,
+  context: FunctionContext,
+  where: string | undefined,
+): void {
+  const { steps } = native;
+  for (const [row, labels] of native.labels.entries()) {
+    const classic = histograms.get(labelsKey(labels));
+    if (classic === undefined) continue;
+    for (let step = 0; step < steps; step++) {
+      const cell = row * steps + step;
+      const isClassic = classic.rows.some(({ row: bucket }) => floats.present[bucket * steps + step] === 1);
+      if (native.present[cell] === 0 || !isClassic) continue;
+      native.present[cell] = 0;
+      for (const { row: bucket } of classic.rows) floats.present[bucket * steps + step] = 0;
+      const name = context.showNames === true ? labelValue(labels, METRIC_NAME) : '';
+      warn(
+        context.annotations,
+        `vector contains a mix of classic and native histograms${nameText(name)}`,
+        where,
+      );
+    }
+  }
 }
 
 function nameText(name: string): string {

@@ -18,6 +18,7 @@ import type { InfoNode, PlanNode, SelectNode } from '../plan/nodes.ts';
 import { type StepBatch, type StepRange, stepCount } from '../source.ts';
 import { StateMemory } from './aggregation.ts';
 import { collect, type ExecContext, release } from './context.ts';
+import { histogramOfCell } from './histograms/histogram-cells.ts';
 import { hasNameNote } from './name-note.ts';
 import { RowList } from './row-list.ts';
 import { concatBatches, emptyBatch, sameLabelsError } from './step-batch.ts';
@@ -217,6 +218,8 @@ class InfoJoin {
     if (this.#output.present[cell] === 1) throw sameLabelsError();
     this.#output.present[cell] = 1;
     this.#output.values[cell] = base.values[row * base.steps + step]!;
+    const histogram = histogramOfCell(base, row * base.steps + step);
+    if (histogram !== undefined) this.#output.histogram(cell, histogram.columns, histogram.row);
   }
 }
 

@@ -2,15 +2,18 @@
 // or results have several series that (should) never meet at one step, and for fill modifiers.
 
 import { type Labels, labelsKey } from '../../model/labels.ts';
-import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
-import { combineNumbers, isComparison } from '../kernels/elementwise.ts';
+import { rowsBetweenPauses } from '../../model/pause.ts';
+import { isComparison } from '../kernels/elementwise.ts';
+import { dropsName } from '../plan/names.ts';
 import type { StepBatch } from '../source.ts';
 import { StateMemory } from './aggregation.ts';
+import type { BinaryContext } from './binary.ts';
+import { operandAt, StepNotes } from './histograms/binary-histograms.ts';
+import { type Operand, PairCombiner } from './histograms/pairs.ts';
 import { RowList } from './row-list.ts';
 import { sameLabelsError } from './step-batch.ts';
 import {
   ambiguousGrouping,
-  dropsMetricName,
   duplicateSeries,
   implicitManyToOne,
   type Matched,
@@ -25,7 +28,7 @@ const FILL = -1;
 export async function matchByStep(
   operation: PairOperation,
   matched: Matched,
-  pause: Pause,
+  { annotations, pause }: BinaryContext,
 ): Promise<StepBatch> {
   const matcher = new StepMatcher(operation, matched);
   const { left, right } = matched;
@@ -34,6 +37,7 @@ export async function matchByStep(
     if (step % atOnce === 0) await pause();
     matcher.run(step);
   }
+  matcher.notes.addTo(annotations);
   return matcher.take();
 }
 
@@ -46,6 +50,8 @@ interface Side {
 }
 
 class StepMatcher {
+  readonly notes: StepNotes = new StepNotes();
+  readonly #combiner: PairCombiner;
   readonly #operation: PairOperation;
   readonly #groups: readonly Labels[];
   readonly #many: Side;
@@ -63,6 +69,7 @@ class StepMatcher {
   constructor(operation: PairOperation, { left, right, signatures }: Matched) {
     const { matching } = operation;
     this.#operation = operation;
+    this.#combiner = new PairCombiner(operation.op, operation.where);
     this.#swapped = matching.card === 'one-to-many';
     const leftSide = { batch: left, signatures: signatures.left };
     const rightSide = { batch: right, signatures: signatures.right };
@@ -121,23 +128,28 @@ class StepMatcher {
   // Combines a row of each side at a step; FILL takes the side's fill value.
   #combine(step: number, manyRow: number, oneRow: number): void {
     const group = manyRow === FILL ? this.#one.signatures[oneRow]! : this.#many.signatures[manyRow]!;
+    const many = operandOf(this.#many, manyRow, step);
+    const one = operandOf(this.#one, oneRow, step);
+    const left = this.#swapped ? one : many;
+    const outcome = this.#combiner.combine(left, this.#swapped ? many : one);
+    this.notes.take(step, this.#combiner.note);
+    if (outcome === 'refused') return;
     const result = this.#resultRow(group, manyRow, oneRow);
     const matched = this.#matched[group]!;
     if (this.#operation.matching.card === 'one-to-one') {
       if (matched.size > 0) throw implicitManyToOne();
     } else if (matched.has(result)) throw ambiguousGrouping();
     matched.add(result);
-    const manyValue = valueAt(this.#many, manyRow, step);
-    const oneValue = valueAt(this.#one, oneRow, step);
-    const [a, b] = this.#swapped ? [oneValue, manyValue] : [manyValue, oneValue];
     const { op, returnBool } = this.#operation;
-    const value = combineNumbers(op, a, b);
-    const filter = isComparison(op) && !returnBool;
-    if (filter && value === 0) return;
+    if (outcome === 'unkept' && !returnBool) return;
     const cell = result * this.#output.steps + step;
     if (this.#output.present[cell] === 1) this.#conflict = true;
-    this.#output.values[cell] = filter ? a : value;
     this.#output.present[cell] = 1;
+    if (returnBool && isComparison(op)) this.#output.values[cell] = outcome === 'unkept' ? 0 : 1;
+    else if (outcome === 'float') this.#output.values[cell] = this.#combiner.value;
+    else if (outcome === 'computed') this.#output.computedHistogram(cell, this.#combiner.computed);
+    else if (left.histogram !== undefined)
+      this.#output.histogram(cell, left.histogram.columns, left.histogram.row);
   }
 
   // The output row of a pair: pairs with equal result labels share one.
@@ -147,7 +159,7 @@ class StepMatcher {
     if (row !== undefined) return row;
     const many = manyRow === FILL ? this.#groups[group]! : this.#many.batch.labels[manyRow]!;
     const one = oneRow === FILL ? this.#groups[group]! : this.#one.batch.labels[oneRow]!;
-    const labels = resultLabels(many, one, this.#operation.matching, dropsMetricName(this.#operation));
+    const labels = resultLabels(many, one, this.#operation.matching, dropsName(this.#operation));
     const key = labelsKey(labels);
     row = this.#rowOfLabels.get(key);
     if (row === undefined) {
@@ -165,6 +177,7 @@ function presentRows({ labels, steps, present }: StepBatch, step: number): numbe
   return rows;
 }
 
-function valueAt({ batch, fill }: Side, row: number, step: number): number {
-  return row === FILL ? (fill ?? Number.NaN) : batch.values[row * batch.steps + step]!;
+function operandOf({ batch, fill }: Side, row: number, step: number): Operand {
+  if (row === FILL) return { value: fill ?? Number.NaN, histogram: undefined };
+  return operandAt(batch, row * batch.steps + step);
 }

@@ -42,7 +42,7 @@ async function subqueryMatrix(
   const steps = stepCount(inner);
   const batches = await collect(context.stream(node.input, inner), steps, context.budget);
   const whole = concatBatches(batches, steps);
-  const { labels, values, present } =
+  const { labels, values, present, histograms } =
     context.delayedNames === true ? await removeNames(whole, context.budget.pause) : whole;
   const series: RawColumns[] = [];
   const atOnce = rowsBetweenPauses(steps);
@@ -55,6 +55,10 @@ async function subqueryMatrix(
       labels: set,
       timestamps: Float64Array.from(indexes, (i) => inner.start + i * inner.step),
       values: Float64Array.from(indexes, (i) => values[row * steps + i]!),
+      histograms: histograms && {
+        columns: histograms.columns,
+        rows: Int32Array.from(indexes, (i) => histograms.rows[row * steps + i]!),
+      },
     });
   }
   release(batches, context.budget);

@@ -1,11 +1,17 @@
 // Operators without much of their own: binary operations, unary minus, absent, and what is the same at every step.
 
 import { DomainError, invariant } from '../../model/errors.ts';
+import { FloatHistogram } from '../../model/float-histogram.ts';
+import { HistogramColumns } from '../../model/histogram.ts';
+import type { BinaryOperator } from '../parse/ast.ts';
 import { dropsName, namesUnique } from '../plan/names.ts';
 import type { AbsentNode, BinaryNode, NegateNode, PlanNode, StepInvariantNode } from '../plan/nodes.ts';
-import { type StepBatch, type StepRange, stepCount } from '../source.ts';
-import { binaryScalars, binaryVectorScalar, binaryVectors, noteFloats } from './binary.ts';
+import { type BatchHistograms, type StepBatch, type StepRange, stepCount } from '../source.ts';
+import { binaryScalars, binaryVectorScalar, binaryVectors } from './binary.ts';
 import { collect, type ExecContext, release } from './context.ts';
+import { combineMixedScalar } from './histograms/binary-histograms.ts';
+import { histogramOfCell } from './histograms/histogram-cells.ts';
+import { isTrim, type PairOperator } from './histograms/pairs.ts';
 import { Rows } from './rows.ts';
 import { concatBatches, dropNames, mergeEqualSeries } from './step-batch.ts';
 
@@ -33,15 +39,20 @@ export async function* streamBinary(
   const scalarOnLeft = node.shape === 'scalar-vector';
   const scalar = await context.scalar(scalarOnLeft ? node.left : node.right, grid);
   const vector = scalarOnLeft ? node.right : node.left;
-  if (node.op === '</' || node.op === '>/') {
-    // Trims are for native histograms: floats give nothing but a note.
-    for await (const { present } of context.stream(vector, grid, true))
-      if (present.includes(1)) noteFloats(node.op, node.where, context.annotations);
-    return;
-  }
-  yield* mapSamples({ input: vector, drops: dropsName(node), grid, context }, (batch) =>
-    binaryVectorScalar(node.op, node.returnBool, batch, scalar, scalarOnLeft),
-  );
+  const { op, returnBool, where } = node;
+  const { annotations } = context;
+  yield* mapSamples({ input: vector, drops: dropsName(node), grid, context }, (batch) => {
+    const ofFloats = (floats: StepBatch): StepBatch =>
+      binaryVectorScalar(op, returnBool, floats, scalar, scalarOnLeft);
+    if (!isTrim(op) && batch.histograms === undefined) return ofFloats(batch);
+    const operation = { op: pairOperator(op), returnBool, where, annotations };
+    return combineMixedScalar(operation, { vector: batch, scalar, scalarOnLeft }, ofFloats);
+  });
+}
+
+function pairOperator(op: BinaryOperator): PairOperator {
+  invariant(op !== 'and' && op !== 'or' && op !== 'unless', `operator ${op} with a scalar`);
+  return op;
 }
 
 /** A mapping of each batch of a vector to one of the same series, perhaps without their names. */
@@ -56,7 +67,7 @@ export interface SampleMapping {
 /** Streams `map` of each batch; series that become equal are joined, or refused where they overlap. */
 export async function* mapSamples(
   { input, drops, grid, context }: SampleMapping,
-  map: (batch: StepBatch) => StepBatch,
+  map: (batch: StepBatch) => StepBatch | Promise<StepBatch>,
 ): AsyncGenerator<StepBatch> {
   if (!drops || namesUnique(input)) {
     for await (const batch of context.stream(input, grid)) yield map(batch);
@@ -64,7 +75,7 @@ export async function* mapSamples(
   }
   const steps = stepCount(grid);
   const batches = await collect(context.stream(input, grid), steps, context.budget);
-  yield await mergeEqualSeries(map(concatBatches(batches, steps)), context.budget.pause);
+  yield await mergeEqualSeries(await map(concatBatches(batches, steps)), context.budget.pause);
   release(batches, context.budget);
 }
 
@@ -86,8 +97,17 @@ export function streamNegate(
 ): AsyncIterable<StepBatch> {
   return mapSamples({ input: node.input, drops: true, grid, context }, (batch) => {
     const values = batch.values.map((value) => -value);
-    return dropNames({ ...batch, values });
+    return dropNames({ ...batch, values, histograms: negated(batch.histograms) });
   });
+}
+
+function negated(histograms: BatchHistograms | undefined): BatchHistograms | undefined {
+  if (histograms === undefined) return undefined;
+  const columns = new HistogramColumns();
+  const one = new FloatHistogram();
+  for (let row = 0; row < histograms.columns.count; row++)
+    one.load({ columns: histograms.columns, row }).scale(-1).store(columns);
+  return { columns, rows: histograms.rows };
 }
 
 /** One series with the node's labels, 1 at the steps where the input has nothing. */
@@ -127,6 +147,9 @@ export async function* streamInvariant(
       rows.open(batch.labels.length - row);
       rows.values.fill(batch.values[row]!, rows.offset, rows.offset + steps);
       rows.present.fill(1, rows.offset, rows.offset + steps);
+      const histogram = histogramOfCell(batch, row);
+      if (histogram !== undefined)
+        rows.histograms(new Int32Array(steps).fill(histogram.row), histogram.columns);
       const full = rows.keep(labels) ? rows.take() : undefined;
       if (full !== undefined) yield full;
     }

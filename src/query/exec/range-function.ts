@@ -7,8 +7,9 @@ import { columnsFromSteps } from '../kernels/window.ts';
 import type { RangeFunctionNode, RangeSelectNode, SubqueryNode } from '../plan/nodes.ts';
 import { type SeriesBatch, type StepBatch, type StepRange, stepCount } from '../source.ts';
 import { checkGrid, type ExecContext, lastStep } from './context.ts';
+import { histogramsFromSteps, shareHistograms } from './histograms/subquery-histograms.ts';
+import { dropBuckets } from './histograms/totals-only.ts';
 import { noteName } from './name-note.ts';
-import { refuseHistograms } from './no-histograms.ts';
 import { closeRow, evaluate, evaluateHeavy, openRow, type RowState } from './range-row.ts';
 import { streamRaw } from './remote.ts';
 import { Rows } from './rows.ts';
@@ -42,7 +43,7 @@ async function* overSource(
   const start = job.end - input.rangeMs - job.before + 1;
   const end = (input.at ?? lastStep(grid)) - input.offsetMs + job.after;
   if (input.rangeMs <= 0) return;
-  const scan = { start, end, next: 0 };
+  const scan = { start, end, next: 0, totalsOnly: input.totalsOnly === true };
   for await (const batch of readSeries({ matchers: input.matchers, start, end }, context)) {
     scan.next = 0;
     while (scan.next < batch.labels.length) {
@@ -61,7 +62,7 @@ async function* overSource(
 function evaluateSome(
   state: RowState,
   batch: SeriesBatch,
-  scan: { start: number; end: number; next: number },
+  scan: { start: number; end: number; next: number; totalsOnly: boolean },
 ): StepBatch | undefined {
   const { labels } = batch;
   const { budget } = state.context;
@@ -69,8 +70,8 @@ function evaluateSome(
     const index = scan.next++;
     state.rows.open(labels.length - index);
     batch.read(index, scan.start, scan.end, state.columns);
-    refuseHistograms(state.columns, labels[index]!);
     budget.samplesRead += state.columns.count;
+    if (scan.totalsOnly) dropBuckets(state.columns);
     const full = evaluate(state, notedLabels(state, labels[index]!));
     if (full !== undefined || state.heavy !== undefined) return full;
   }
@@ -85,12 +86,14 @@ async function* overRaw(
 ): AsyncGenerator<StepBatch> {
   invariant(node.input.kind === 'remote', 'raw samples come from a remote node');
   for await (const series of streamRaw(node.input, grid, context)) {
-    for (const { labels, timestamps, values } of series) {
+    for (const { labels, timestamps, values, histograms } of series) {
       const { columns } = state;
       growColumns(columns, values.length);
       columns.timestamps.set(timestamps);
       columns.values.set(values);
+      columns.histograms = undefined;
       columns.count = values.length;
+      if (histograms !== undefined) shareHistograms(columns, histograms);
       state.rows.open(series.length);
       const full = evaluate(state, notedLabels(state, labels)) ?? (await evaluateHeavy(state));
       if (full !== undefined) yield full;
@@ -125,6 +128,7 @@ async function* overSubquery(
       state.rows.open(batch.labels.length - row);
       const { values, present } = batch;
       columnsFromSteps({ values, present, offset: row * steps, steps }, inner, state.columns);
+      if (batch.histograms !== undefined) histogramsFromSteps(batch, row, state.columns);
       const full = evaluate(state, batch.labels[row]!) ?? (await evaluateHeavy(state));
       if (full !== undefined) yield full;
     }

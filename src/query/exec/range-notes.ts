@@ -1,11 +1,13 @@
 // What range functions say besides their result: counters that do not look like one, start times that overlap, quantiles beyond 0..1.
 
 import { type Labels, labelValue, METRIC_NAME } from '../../model/labels.ts';
+import type { HistogramNote } from '../kernels/histogram-samples.ts';
 import type { WindowJob } from '../kernels/window.ts';
 import { goQuote } from '../parse/go-text.ts';
 import type { RangeFunctionNode } from '../plan/nodes.ts';
-import { inform, warn, warnQuantile } from './aggregation.ts';
+import { inform, warnQuantile } from './aggregation.ts';
 import type { ExecContext } from './context.ts';
+import { noteHistogram } from './histograms/notes.ts';
 
 /** The notes of one range function. */
 export class RangeNotes {
@@ -26,12 +28,16 @@ export class RangeNotes {
   computed(job: WindowJob, labels: Labels): void {
     if (!job.overlapSeen) return;
     job.overlapSeen = false;
-    const name = goQuote(labelValue(labels, METRIC_NAME));
-    const text = `sample has start time that overlaps with previous sample timestamp for metric ${name}`;
-    warn(this.#context.annotations, text, this.#where);
+    this.histogram('overlap', labels);
   }
 
-  /** A series that has a result; `quantiles` is the function's first argument. */
+  /** What is to be said of a series' native histograms. */
+  histogram(note: HistogramNote, labels: Labels): void {
+    const metric = labelValue(labels, METRIC_NAME);
+    noteHistogram(this.#context.annotations, note, { metric, where: this.#where });
+  }
+
+  /** A series that has floats as a result; `quantiles` is the function's first argument. */
   kept(labels: Labels, quantiles: Float64Array): void {
     if (this.#ofCounters) this.#counter(labels);
     if (this.#quantilesToCheck) this.#quantiles(quantiles);

@@ -1,5 +1,6 @@
 // One series of a range function: its samples become columns once, the windows of all steps are found in one pass, then a kernel
-// computes the row; in slices of its steps where that takes long.
+// computes the row; in slices of its steps where that takes long. A series with native histograms takes a way of its own
+// (histograms/range-histograms.ts).
 
 import { DomainError } from '../../model/errors.ts';
 import type { Labels } from '../../model/labels.ts';
@@ -19,6 +20,7 @@ import { namesUnique } from '../plan/names.ts';
 import type { RangeFunctionNode, RangeSelectNode, SubqueryNode } from '../plan/nodes.ts';
 import { type StepBatch, type StepRange, stepCount } from '../source.ts';
 import type { ExecContext } from './context.ts';
+import { RangeHistograms } from './histograms/range-histograms.ts';
 import { dropMetadataLabels } from './name-note.ts';
 import { RangeNotes } from './range-notes.ts';
 import type { Rows } from './rows.ts';
@@ -49,8 +51,11 @@ export interface RowState {
   seen: number;
   /** Memory of `columns` as accounted for. */
   columnBytes: number;
-  /** Labels of the series in `columns` when its windows are found but are too much to compute at a stretch. */
+  /** Labels of the series in `columns` when it is too much to compute at a stretch, or has native histograms. */
   heavy: Labels | undefined;
+  readonly extension: Extension | undefined;
+  /** Made when the first series with native histograms comes. */
+  histograms: RangeHistograms | undefined;
 }
 
 /** What a range function is made from. */
@@ -112,6 +117,8 @@ export async function openRow(
     seen: 0,
     columnBytes: 0,
     heavy: undefined,
+    extension,
+    histograms: undefined,
   };
 }
 
@@ -129,7 +136,7 @@ export function evaluate(state: RowState, labels: Labels): StepBatch | undefined
   const { columns, job } = state;
   if (++state.seen % SERIES_BETWEEN_CHECKS === 0) state.context.budget.check();
   if (columns.timestamps.length * 16 > state.columnBytes) accountColumns(state);
-  if (columns.count > SLICE_SAMPLES) {
+  if (columns.count > SLICE_SAMPLES || columns.histograms !== undefined) {
     state.heavy = labels;
     return undefined;
   }
@@ -157,18 +164,20 @@ function openWindows({ columns, job, rows, startKernel }: RowState): number {
 
 function accountColumns(state: RowState): void {
   const { budget } = state.context;
-  const { timestamps, count } = state.columns;
+  const { timestamps, count, histograms } = state.columns;
   budget.checkSamples(count);
-  budget.holdBytes(timestamps.length * 16 - state.columnBytes);
-  state.columnBytes = timestamps.length * 16;
+  const bytes = Math.max(state.columnBytes, timestamps.length * 16 + (histograms?.bytes ?? 0));
+  budget.holdBytes(bytes - state.columnBytes);
+  state.columnBytes = bytes;
 }
 
-/** Computes the row of a series that was left in slices of its steps, with pauses; returns a batch when the chunk is full. */
+/** Computes the row of a series that was left, with pauses; returns a batch when the chunk is full. */
 export async function evaluateHeavy(state: RowState): Promise<StepBatch | undefined> {
   const { heavy: labels, job, first, second } = state;
   if (labels === undefined) return undefined;
   state.heavy = undefined;
   await state.context.budget.pause();
+  if (state.columns.histograms !== undefined) return evaluateHistograms(state, labels);
   const count = openWindows(state);
   if (count === 0) return undefined;
   await state.context.budget.pause();
@@ -192,12 +201,31 @@ function runKernel(
   else startKernel(job, first, second);
 }
 
+async function evaluateHistograms(state: RowState, labels: Labels): Promise<StepBatch | undefined> {
+  const { columns, job, rows, notes, node } = state;
+  accountColumns(state);
+  state.histograms ??= new RangeHistograms(node.func, state.extension);
+  job.output = rows.values;
+  job.present = rows.present;
+  job.offset = rows.offset;
+  const hasFloats = await state.histograms.compute({
+    columns,
+    job,
+    withStarts: state.startKernel !== undefined,
+    runFloats: (floats) => runKernel(state, floats, state),
+    note: (note) => notes.histogram(note, labels),
+    pause: state.context.budget.pause,
+  });
+  if (rows.hasSteps()) rows.histograms(state.histograms.rows, state.histograms.columns);
+  return keepRow(state, labels, hasFloats);
+}
+
 // The row in the chunk belongs to the series with these labels, when it has a step at all.
-function keepRow(state: RowState, labels: Labels): StepBatch | undefined {
+function keepRow(state: RowState, labels: Labels, hasFloats = true): StepBatch | undefined {
   const { rows } = state;
   state.notes.computed(state.job, labels);
   if (!rows.hasSteps()) return undefined;
-  state.notes.kept(labels, state.first);
+  if (hasFloats) state.notes.kept(labels, state.first);
   const kept = state.keepNames ? labels : dropMetadataLabels(labels);
   state.distinct?.add(kept);
   return rows.keep(kept) ? rows.take() : undefined;

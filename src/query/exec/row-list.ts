@@ -1,10 +1,13 @@
 // A growing list of series rows over one grid, and its way over the wire in the form of aggregation states.
 
+import type { FloatHistogram } from '../../model/float-histogram.ts';
+import type { HistogramColumns } from '../../model/histogram.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { RowCells } from '../kernels/group-columns.ts';
-import type { StepBatch } from '../source.ts';
+import type { BatchHistograms, StepBatch } from '../source.ts';
 import { decodeGroups, encodeGroups } from './aggregate-partial.ts';
 import type { StateMemory } from './aggregation.ts';
+import { HistogramCells } from './histograms/histogram-cells.ts';
 
 /** Rows that are copied in one by one and taken out as one batch. */
 export class RowList {
@@ -13,6 +16,7 @@ export class RowList {
   values: Float64Array;
   present: Uint8Array;
   readonly labels: Labels[] = [];
+  #histograms: HistogramCells | undefined;
   readonly #memory: StateMemory;
 
   constructor(steps: number, memory: StateMemory) {
@@ -42,18 +46,40 @@ export class RowList {
   }
 
   /** Adds a copy of a row. */
-  push(labels: Labels, { values, present, from }: RowCells): void {
+  push(labels: Labels, { values, present, from }: RowCells, histograms?: BatchHistograms): void {
     const target = this.open(labels) * this.steps;
     this.values.set(values.subarray(from, from + this.steps), target);
     this.present.set(present.subarray(from, from + this.steps), target);
+    if (histograms === undefined) return;
+    const rows = histograms.rows.subarray(from, from + this.steps);
+    for (let i = 0; i < rows.length; i++)
+      if (rows[i]! >= 0) this.histogram(target + i, histograms.columns, rows[i]!);
+  }
+
+  /** Makes a cell a copy of a histogram. */
+  histogram(cell: number, columns: HistogramColumns, row: number): void {
+    this.#histograms ??= new HistogramCells((bytes) => this.#memory.hold(bytes));
+    this.#histograms.set(cell, columns, row);
+  }
+
+  /** Makes a cell a histogram that was computed. */
+  computedHistogram(cell: number, histogram: FloatHistogram): void {
+    this.#histograms ??= new HistogramCells((bytes) => this.#memory.hold(bytes));
+    this.#histograms.put(cell, histogram);
   }
 
   /** All rows as a batch; the list is used up. */
   take(): StepBatch {
     const cells = this.labels.length * this.steps;
     this.#memory.release();
-    const values = this.values.subarray(0, cells);
-    return { labels: this.labels, steps: this.steps, values, present: this.present.subarray(0, cells) };
+    const { labels, steps } = this;
+    return {
+      labels,
+      steps,
+      values: this.values.subarray(0, cells),
+      present: this.present.subarray(0, cells),
+      histograms: this.#histograms?.take(cells),
+    };
   }
 }
 

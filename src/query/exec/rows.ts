@@ -5,7 +5,7 @@ import type { HistogramColumns } from '../../model/histogram.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { QueryBudget } from '../budget.ts';
 import type { StepBatch } from '../source.ts';
-import { HistogramCells } from './batch-histograms.ts';
+import { HistogramCells } from './histograms/histogram-cells.ts';
 import { CELL_BYTES } from './step-batch.ts';
 
 /** Cells of one chunk: 32 Ki values are 256 KiB, which stays in the processor's cache. */
@@ -59,7 +59,7 @@ export class Rows {
 
   /** Says which cells of the row at `offset` are histograms: rows of `source`, copied, -1 for the others. */
   histograms(rows: Int32Array, source: HistogramColumns): void {
-    this.#cells ??= new HistogramCells(this.present.length, this.#budget);
+    this.#cells ??= new HistogramCells((bytes) => this.#budget.holdBytes(bytes));
     this.#cells.fill(this.offset, rows, source);
   }
 

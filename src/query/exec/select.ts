@@ -1,8 +1,10 @@
 // Instant selectors over a series source: decode a series' columns once, look up every step.
 
 import { DomainError } from '../../model/errors.ts';
+import { type Labels, labelValue, METRIC_NAME } from '../../model/labels.ts';
 import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
 import { selectSmoothed } from '../kernels/extended.ts';
+import type { HistogramNote } from '../kernels/histogram-samples.ts';
 import { type SelectJob, selectInstants, selectRows, selectStarts } from '../kernels/select.ts';
 import { dropStale } from '../kernels/window.ts';
 import { namesUnique } from '../plan/names.ts';
@@ -15,8 +17,10 @@ import {
   stepCount,
 } from '../source.ts';
 import { type ExecContext, lastStep } from './context.ts';
+import { noteHistogram } from './histograms/notes.ts';
+import { smoothHistograms } from './histograms/smoothed-select.ts';
+import { dropBuckets } from './histograms/totals-only.ts';
 import { dropMetadataLabels, noteName } from './name-note.ts';
-import { refuseHistograms } from './no-histograms.ts';
 import { Rows } from './rows.ts';
 import { DistinctLabels } from './step-batch.ts';
 
@@ -91,19 +95,20 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
     const index = scan.next++;
     rows.open(batch.labels.length - index);
     batch.read(index, start, end, columns);
-    if (scan.node.histograms !== true) refuseHistograms(columns, batch.labels[index]!);
     budget.samplesRead += columns.count;
     job.output = rows.values;
     job.present = rows.present;
     job.offset = rows.offset;
+    const own = batch.labels[index]!;
+    if (columns.histograms !== undefined) openHistograms(scan);
     const found = smoothed
-      ? smooth(columns, job)
+      ? smooth(scan, own)
       : starts
         ? selectStarts(columns, job)
         : selectInstants(columns, job, timestamps);
     if (found === 0) continue;
-    if (columns.histograms !== undefined) rows.histograms(selectRows(columns, job), columns.histograms);
-    const own = batch.labels[index]!;
+    if (columns.histograms !== undefined && !timestamps && !smoothed)
+      rows.histograms(selectRows(columns, job), columns.histograms);
     const noted = scan.context.delayedNames === true ? noteName(own) : own;
     const labels = timestamps && !keepNames ? dropMetadataLabels(noted) : noted;
     distinct?.add(labels);
@@ -112,9 +117,23 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
   return rows.take();
 }
 
-function smooth(columns: SampleColumns, job: SelectJob): number {
-  dropStale(columns);
-  return selectSmoothed(columns, job);
+function openHistograms({ node, columns, job }: Scan): void {
+  if (node.totalsOnly === true) dropBuckets(columns);
+  if (node.timestamps && node.keepNames && selectRows(columns, job).some((row) => row >= 0))
+    throw new DomainError('execution', 'info sample should be float');
+}
+
+function smooth({ columns, job, rows, node, context }: Scan, labels: Labels): number {
+  if (columns.histograms === undefined) {
+    dropStale(columns);
+    return selectSmoothed(columns, job);
+  }
+  const metric = labelValue(labels, METRIC_NAME);
+  const note = (text: HistogramNote): void =>
+    noteHistogram(context.annotations, text, { metric, where: node.where });
+  const smoothed = smoothHistograms(columns, job, note);
+  rows.histograms(smoothed.rows, smoothed.columns);
+  return smoothed.found;
 }
 
 /** Batches of series from the source, counted; stops when the query is canceled. */

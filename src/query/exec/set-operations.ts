@@ -3,6 +3,7 @@
 import { type Labels, labelsKey } from '../../model/labels.ts';
 import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { StepBatch } from '../source.ts';
+import { HistogramCells, histogramOfCell } from './histograms/histogram-cells.ts';
 import { rowHasSteps, takeRows } from './step-batch.ts';
 import type { Matched } from './vector-match.ts';
 
@@ -116,6 +117,9 @@ async function appendRows(
   }
   const values = new Float64Array(labels.length * steps);
   const present = new Uint8Array(labels.length * steps);
+  const isMixed = left.histograms !== undefined || right.histograms !== undefined;
+  const cells = isMixed ? new HistogramCells() : undefined;
+  if (left.histograms !== undefined) cells?.fill(0, left.histograms.rows, left.histograms.columns);
   values.set(left.values.subarray(0, left.labels.length * steps));
   present.set(left.present.subarray(0, left.labels.length * steps));
   for (const [n, row] of added.entries()) {
@@ -126,7 +130,9 @@ async function appendRows(
       if (right.present[from + i] === 0) continue;
       values[target + i] = right.values[from + i]!;
       present[target + i] = 1;
+      const histogram = histogramOfCell(right, from + i);
+      if (histogram !== undefined) cells?.set(target + i, histogram.columns, histogram.row);
     }
   }
-  return { labels, steps, values, present };
+  return { labels, steps, values, present, histograms: cells?.take(labels.length * steps) };
 }

@@ -2,10 +2,11 @@
 // groups. A state of many groups on a long grid would otherwise be larger than the bus takes in one message.
 
 import { ByteReader, ByteWriter } from '../../codec/bytes.ts';
+import { VERSION } from './aggregate-partial.ts';
 
-/** States that together equal `bytes`, each at most about `bytesMax` long; a single group is never cut. */
+/** States that together equal `bytes`, each at most about `bytesMax` long; a single group, or one with histograms, is never cut. */
 export function splitPartial(bytes: Uint8Array, bytesMax: number): readonly Uint8Array[] {
-  if (bytes.length <= bytesMax) return [bytes];
+  if (bytes.length <= bytesMax || bytes[0] !== VERSION) return [bytes];
   const reader = new ByteReader(bytes, 'aggregation state');
   const version = reader.u8();
   const operator = reader.uvarint();

@@ -1,8 +1,9 @@
 // Replies to fragments as bytes (docs/formats/frame.md): version, kind, then by kind
-//   batch:      steps, first step, width, series, table of strings, per series: label refs, presence form, values; then, only
-//               where the fragment asks for them, native histograms: count, per histogram: cell gap, histogram
+//   batch:      steps, first step, width, series, table of strings, per series: label refs, presence form, values
 //   partial:    the aggregation's own bytes
-//   raw:        table of strings, per series: label refs, count, timestamps, values
+//   raw:        series, table of strings, per series: label refs, count, timestamps, values
+//   mixed-batch, mixed-raw: the same with some values that are native histograms behind it (of raw: for each series): count, per
+//               histogram: cell gap, histogram. Kinds of their own, so that a reader that does not know them takes no sum for a value
 //   notes, statistics: JSON
 // Integers are varints, floats raw little-endian. splitBatch cuts a batch so that each reply stays near REPLY_BYTES.
 
@@ -19,7 +20,8 @@ const VERSION = 1;
 export const REPLY_BYTES: number = 256 * 1024;
 /** Widest slice of the grid one reply carries: wider grids travel in slices. */
 export const REPLY_STEPS_MAX: number = 24 * 1024;
-const KINDS = ['batch', 'partial', 'raw', 'notes', 'statistics'] as const;
+const KINDS = ['batch', 'partial', 'raw', 'notes', 'statistics', 'mixed-batch', 'mixed-raw'] as const;
+const NO_HISTOGRAMS: BatchHistograms = { columns: new HistogramColumns(), rows: new Int32Array(0) };
 /** Forms of presence: nothing, every step, every step with the same value, or a bitmap. */
 const ABSENT = 0;
 const FULL = 1;
@@ -30,7 +32,7 @@ const BITMAP = 3;
 export function encodeReply(reply: FragmentReply): Uint8Array {
   const writer = new ByteWriter(sizeGuess(reply));
   writer.u8(VERSION);
-  writer.u8(KINDS.indexOf(reply.kind));
+  writer.u8(KINDS.indexOf(kindOf(reply)));
   switch (reply.kind) {
     case 'batch':
       writeBatch(writer, reply.batch);
@@ -51,6 +53,13 @@ export function encodeReply(reply: FragmentReply): Uint8Array {
   }
   // Nobody else has the writer: what it holds may go as it is unless it wastes memory.
   return writer.length * 2 > writer.bytes.length ? writer.written() : writer.copy();
+}
+
+function kindOf(reply: FragmentReply): (typeof KINDS)[number] {
+  if (reply.kind === 'batch' && reply.batch.histograms !== undefined) return 'mixed-batch';
+  if (reply.kind === 'raw' && reply.series.some(({ histograms }) => histograms !== undefined))
+    return 'mixed-raw';
+  return reply.kind;
 }
 
 function sizeGuess(reply: FragmentReply): number {
@@ -79,10 +88,17 @@ export function decodeReply(bytes: Uint8Array): FragmentReply {
   switch (kind) {
     case 'batch':
       return { kind, batch: readBatch(reader) };
+    case 'mixed-batch': {
+      const batch = readBatch(reader);
+      const histograms = readHistograms(reader, batch.labels.length * batch.steps);
+      return { kind: 'batch', batch: { ...batch, histograms } };
+    }
     case 'partial':
       return { kind, bytes: reader.raw(reader.left) };
     case 'raw':
-      return { kind, series: readRaw(reader) };
+      return { kind, series: readRaw(reader, false) };
+    case 'mixed-raw':
+      return { kind: 'raw', series: readRaw(reader, true) };
     case 'notes':
       return { kind, notes: JSON.parse(reader.text()) };
     case 'statistics':
@@ -151,10 +167,10 @@ function writeHistograms(
   writer: ByteWriter,
   { columns, rows }: BatchHistograms,
   cells: number,
-  present: Uint8Array,
+  present?: Uint8Array,
 ): void {
   const found: number[] = [];
-  for (let cell = 0; cell < cells; cell++) if (present[cell] === 1 && rows[cell]! >= 0) found.push(cell);
+  for (let cell = 0; cell < cells; cell++) if (present?.[cell] !== 0 && rows[cell]! >= 0) found.push(cell);
   writer.uvarint(found.length);
   let next = 0;
   let before = -1;
@@ -247,8 +263,7 @@ function readBatch(reader: ByteReader): StepBatch {
     labels.push(readLabels(reader, table));
     readRow(reader, { values, present, bytes }, row * steps + first, width);
   }
-  if (reader.left === 0) return { labels, steps, values, present };
-  return { labels, steps, values, present, histograms: readHistograms(reader, series * steps) };
+  return { labels, steps, values, present };
 }
 
 function readRow(reader: ByteReader, { values, present, bytes }: Cells, start: number, width: number): void {
@@ -284,16 +299,18 @@ function writeRaw(writer: ByteWriter, series: readonly RawColumns[]): void {
     writer,
     series.map((one) => one.labels),
   );
+  const isMixed = series.some(({ histograms }) => histograms !== undefined);
   let at = 0;
-  for (const { labels, timestamps, values } of series) {
+  for (const { labels, timestamps, values, histograms = NO_HISTOGRAMS } of series) {
     at = writeLabels(writer, labels.length, refs, at);
     writer.uvarint(values.length);
     writer.raw(new Uint8Array(timestamps.buffer, timestamps.byteOffset, timestamps.byteLength));
     writer.raw(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    if (isMixed) writeHistograms(writer, histograms, histograms.rows.length);
   }
 }
 
-function readRaw(reader: ByteReader): RawColumns[] {
+function readRaw(reader: ByteReader, isMixed: boolean): RawColumns[] {
   const count = reader.count(2);
   const table = readTable(reader);
   const out: RawColumns[] = [];
@@ -301,7 +318,9 @@ function readRaw(reader: ByteReader): RawColumns[] {
     const labels = readLabels(reader, table);
     const samples = reader.uvarint();
     const timestamps = new Float64Array(reader.raw(samples * 8).slice().buffer);
-    out.push({ labels, timestamps, values: new Float64Array(reader.raw(samples * 8).slice().buffer) });
+    const values = new Float64Array(reader.raw(samples * 8).slice().buffer);
+    const histograms = isMixed ? readHistograms(reader, samples) : undefined;
+    out.push({ labels, timestamps, values, histograms });
   }
   return out;
 }

@@ -4,7 +4,7 @@ import { DomainError } from '../../model/errors.ts';
 import { type Labels, labelsKey } from '../../model/labels.ts';
 import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { StepBatch } from '../source.ts';
-import { concatHistograms, takeHistograms } from './batch-histograms.ts';
+import { concatHistograms, takeHistograms } from './histograms/histogram-cells.ts';
 import { dropMetadataLabels } from './name-note.ts';
 
 /** Bytes of one cell of a step batch: value and presence. */

@@ -11,23 +11,20 @@ import {
   labelValue,
 } from '../../model/labels.ts';
 import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
-import { isComparison } from '../kernels/elementwise.ts';
-import type { ArithmeticOperator, ComparisonOperator, VectorMatching } from '../parse/ast.ts';
+import type { VectorMatching } from '../parse/ast.ts';
 import { goQuote } from '../parse/go-text.ts';
 import type { StepBatch } from '../source.ts';
 import { GroupTable } from './grouping.ts';
+import type { PairOperator } from './histograms/pairs.ts';
 import { hasNameNote, removeMetadataLabels } from './name-note.ts';
 
 /** An operation whose result has values of its own. */
 export interface PairOperation {
-  readonly op: ArithmeticOperator | ComparisonOperator;
+  readonly op: PairOperator;
   readonly returnBool: boolean;
   readonly matching: VectorMatching;
-}
-
-/** Whether an operation's result is no longer the metric it came from. */
-export function dropsMetricName({ op, returnBool }: Pick<PairOperation, 'op' | 'returnBool'>): boolean {
-  return returnBool || !isComparison(op);
+  /** `line:col`, for notes. */
+  readonly where?: string | undefined;
 }
 
 /** The match group of every series of both sides. */

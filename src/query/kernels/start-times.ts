@@ -17,20 +17,25 @@ export const START_TIME_KERNELS: ReadonlyMap<string, RangeKernel> = new Map<stri
 
 /** Whether the counter started anew between sample `k - 1` and sample `k`, as its start time tells. */
 function startsAnew({ timestamps, starts }: WindowJob, k: number): boolean {
-  const start = starts![k]!;
+  return startedAnew(timestamps, starts!, k);
+}
+
+/** As startsAnew, of columns. */
+export function startedAnew(timestamps: Float64Array, starts: Float64Array, k: number): boolean {
+  const start = starts[k]!;
   const before = timestamps[k - 1]!;
   // Unknown, not before its own sample, or before the previous one: it tells nothing.
   if (start === 0 || start >= timestamps[k]! || start < before) return false;
   if (start > before) return true;
   // Right at the previous sample: a delta, or a cumulative counter whose first start was not known.
-  const previous = starts![k - 1]!;
+  const previous = starts[k - 1]!;
   return previous !== 0 && previous < before;
 }
 
 /** Whether sample `k` claims to have started inside what the previous one covers. */
-function overlaps({ timestamps, starts }: WindowJob, k: number): boolean {
-  const start = starts![k]!;
-  return start !== 0 && start < timestamps[k - 1]! && start !== starts![k - 1]!;
+export function overlapsBefore(timestamps: Float64Array, starts: Float64Array, k: number): boolean {
+  const start = starts[k]!;
+  return start !== 0 && start < timestamps[k - 1]! && start !== starts[k - 1]!;
 }
 
 function changes(job: WindowJob, isRate: boolean): void {
@@ -40,7 +45,8 @@ function changes(job: WindowJob, isRate: boolean): void {
     const first = from[i]!;
     const last = to[i]! - 1;
     const increase = last < first ? Number.NaN : increaseBetween(job, first, last);
-    const factor = last < first ? 0 : extrapolation(job, { first, last, end, increase });
+    const factor =
+      last < first ? 0 : extrapolation(job, { first, last, end, increase, firstValue: job.values[first]! });
     present[offset + i] = factor === 0 ? 0 : 1;
     if (factor === 0) continue;
     const total = startsInside(job, first, end) ? increase + job.values[first]! : increase;
@@ -52,24 +58,45 @@ function increaseBetween(job: WindowJob, first: number, last: number): number {
   const { values } = job;
   let result = values[last]! - values[first]!;
   for (let k = first + 1; k <= last; k++) {
-    if (overlaps(job, k)) job.overlapSeen = true;
+    if (overlapsBefore(job.timestamps, job.starts!, k)) job.overlapSeen = true;
     if (values[k]! < values[k - 1]! || startsAnew(job, k)) result += values[k - 1]!;
   }
   return result;
 }
 
-// Whether the first sample's counter started inside the window, which is left-open.
-function startsInside({ timestamps, starts, range }: WindowJob, first: number, end: number): boolean {
-  const start = starts![first]!;
+/** Samples of a counter with the times it started at, where those are known, seen through a window of `range` ms. */
+export interface StartedSamples {
+  readonly timestamps: Float64Array;
+  readonly starts: Float64Array | undefined;
+  readonly range: number;
+}
+
+/** Whether the first sample's counter started inside the window that ends at `end`, which is left-open. */
+export function startsInside(
+  { timestamps, starts, range }: StartedSamples,
+  first: number,
+  end: number,
+): boolean {
+  const start = starts?.[first] ?? 0;
   return start !== 0 && start > end - range && start < timestamps[first]!;
 }
 
-// By how much the increase grows from the time between samples to the window; 0 where nothing can be said.
-function extrapolation(
-  job: WindowJob,
-  { first, last, end, increase }: { first: number; last: number; end: number; increase: number },
+/** What a counter did in a window: by how much it grew from the value at its first sample on. */
+export interface Growth {
+  readonly first: number;
+  readonly last: number;
+  readonly end: number;
+  readonly increase: number;
+  /** A gauge, which may be below 0, has none. */
+  readonly firstValue: number | undefined;
+}
+
+/** By how much an increase grows from the time between samples to the window; 0 where nothing can be said. */
+export function extrapolation(
+  job: StartedSamples,
+  { first, last, end, increase, firstValue }: Growth,
 ): number {
-  const { timestamps, values, starts, range } = job;
+  const { timestamps, starts, range } = job;
   const firstTime = timestamps[first]!;
   const lastTime = timestamps[last]!;
   let sampled = (lastTime - firstTime) / 1000;
@@ -83,8 +110,10 @@ function extrapolation(
     toStart = (firstTime - (end - range)) / 1000;
     if (toStart >= threshold) toStart = average / 2;
     // A counter is never negative: its zero point is the farthest it can have started.
-    const toZero = increase > 0 && values[first]! >= 0 ? sampled * (values[first]! / increase) : toStart;
-    if (toZero < toStart) toStart = toZero;
+    if (firstValue !== undefined && increase > 0 && firstValue >= 0) {
+      const toZero = sampled * (firstValue / increase);
+      if (toZero < toStart) toStart = toZero;
+    }
   }
   if (toEnd >= threshold) toEnd = average / 2;
   return sampled === 0 ? 1 : (sampled + toStart + toEnd) / sampled;

@@ -54,8 +54,14 @@ export function dropStale(columns: SampleColumns): number {
   return kept;
 }
 
+/** What windows are found from and where they go. */
+export type WindowSearch = Pick<
+  WindowJob,
+  'timestamps' | 'from' | 'to' | 'steps' | 'end' | 'step' | 'range' | 'before' | 'after'
+>;
+
 /** Fills `from` and `to` of a job for `count` samples in time order. Cost O(samples + steps). */
-export function findWindows(job: WindowJob, count: number): void {
+export function findWindows(job: WindowSearch, count: number): void {
   const { timestamps, from, to, steps, step } = job;
   const range = job.range + job.before + job.after;
   let end = job.end + job.after;
@@ -109,7 +115,7 @@ export function sliceOf(job: WindowJob, start: number, end: number): WindowJob {
   };
 }
 
-/** Copies the present steps of one row of a step batch into columns: a subquery's samples. Returns their number. */
+/** Copies the present steps of one row of a step batch into columns, floats all: a subquery's samples. Returns their number. */
 export function columnsFromSteps(
   row: { values: Float64Array; present: Uint8Array; offset: number; steps: number },
   grid: { start: number; step: number },
@@ -123,6 +129,7 @@ export function columnsFromSteps(
     count++;
   }
   target.starts = undefined;
+  target.histograms = undefined;
   target.count = count;
   return count;
 }

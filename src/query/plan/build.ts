@@ -118,7 +118,8 @@ function buildSelect(expr: VectorSelector, context: BuildContext, timestamps: bo
   const at = atOf(expr, context.grid);
   const { matchers } = expr;
   const offsetMs = offsetOf(expr, context.grid);
-  const smoothed = expr.extended === 'smoothed' && !timestamps ? { smoothed: true as const } : {};
+  const where = positionText(context.query, expr.position.start);
+  const smoothed = expr.extended === 'smoothed' && !timestamps ? { smoothed: true as const, where } : {};
   return steady({ kind: 'select', matchers, timestamps, offsetMs, ...smoothed, ...at }, at !== undefined);
 }
 
@@ -194,6 +195,7 @@ function binaryShape(left: PlanNode, right: PlanNode): BinaryShape {
 function buildAggregate(expr: AggregateExpr, context: BuildContext, depth: number): Built {
   const input = build(expr.expr, context, depth);
   const param = expr.param === undefined ? undefined : build(expr.param, context, depth);
+  const noted = expr.op === 'topk' || expr.op === 'bottomk' ? expr : expr.expr;
   // As in Prometheus the parameter's own variance is not looked at: k is taken at the first step then.
   const node: PlanNode = {
     kind: 'aggregate',
@@ -203,6 +205,7 @@ function buildAggregate(expr: AggregateExpr, context: BuildContext, depth: numbe
     without: expr.without,
     input: input.node,
     where: positionText(context.query, (expr.param ?? expr.expr).position.start),
+    histogramWhere: positionText(context.query, noted.position.start),
     ...(param === undefined ? {} : { param: input.invariant ? param.node : wrapped(param) }),
   };
   return { node: Object.freeze(node), invariant: input.invariant, wrap: input.wrap };

@@ -2,7 +2,7 @@
 
 const PER_SAMPLE: ReadonlySet<string> = new Set(
   `abs acos acosh asin asinh atan atanh ceil clamp clamp_max clamp_min cos cosh days_in_month day_of_month day_of_week
-   day_of_year deg exp floor hour ln log10 log2 minute month rad round sgn sin sinh sqrt tan tanh timestamp year`.split(
+   day_of_year deg exp floor histogram_avg histogram_count histogram_stddev histogram_stdvar histogram_sum hour ln log10 log2 minute month rad round sgn sin sinh sqrt tan tanh timestamp year`.split(
     /\s+/,
   ),
 );

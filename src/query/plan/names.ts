@@ -7,7 +7,7 @@ import type { BinaryOperator } from '../parse/ast.ts';
 import type { BinaryNode, PlanNode } from './nodes.ts';
 
 const SELECTING: ReadonlySet<string> = new Set(['topk', 'bottomk', 'limitk', 'limit_ratio']);
-const COMPARISONS: ReadonlySet<BinaryOperator> = new Set(['==', '!=', '<', '<=', '>', '>=']);
+const FILTERS: ReadonlySet<BinaryOperator> = new Set(['==', '!=', '<', '<=', '>', '>=', '</', '>/']);
 
 /** Whether a node's series differ even without metric name, so that dropping it cannot make two of them equal. */
 export function namesUnique(node: PlanNode): boolean {
@@ -51,9 +51,9 @@ function binaryUnique(node: BinaryNode): boolean {
   return namesUnique(node.shape === 'vector-scalar' ? node.left : node.right);
 }
 
-/** Whether a binary operation drops the metric name: arithmetic and `bool` comparisons do, filters do not. */
-export function dropsName(node: BinaryNode): boolean {
-  return node.returnBool || !COMPARISONS.has(node.op);
+/** Whether a binary operation drops the metric name: arithmetic and `bool` comparisons do, filters and trims do not. */
+export function dropsName(node: Pick<BinaryNode, 'op' | 'returnBool'>): boolean {
+  return node.returnBool || !FILTERS.has(node.op);
 }
 
 function hasNameMatcher(matchers: readonly Matcher[]): boolean {

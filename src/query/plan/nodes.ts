@@ -40,8 +40,10 @@ export interface SelectNode extends Shift {
   readonly starts?: true;
   /** Interpolated between neighbouring samples (extended selectors). */
   readonly smoothed?: true;
-  /** The whole query is this selector: native histograms are answered too. */
-  readonly histograms?: true;
+  /** `line:col`, for notes; of smoothed ones. */
+  readonly where?: string;
+  /** Of native histograms only count and sum are wanted. */
+  readonly totalsOnly?: true;
 }
 
 /** A range selector: only as input of a range function, or alone as a whole instant query. */
@@ -51,6 +53,8 @@ export interface RangeSelectNode extends Shift {
   readonly rangeMs: number;
   /** Borders of the window as extended selectors treat them. */
   readonly extension?: Extension;
+  /** Of native histograms only count and sum are wanted. */
+  readonly totalsOnly?: true;
 }
 
 /** A subquery: `input` on a grid of its own, aligned to multiples of `stepMs`. */
@@ -90,6 +94,8 @@ export interface AggregateNode {
   readonly input: PlanNode;
   readonly param?: PlanNode;
   readonly where: string;
+  /** `line:col` of what notes on native histograms point at: the expression, of topk and bottomk the aggregation. */
+  readonly histogramWhere?: string;
 }
 
 /** Which sides of a binary operation are vectors. */

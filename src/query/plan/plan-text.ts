@@ -20,9 +20,9 @@ function head(node: PlanNode): string {
     case 'time':
       return 'time';
     case 'select':
-      return `select${node.starts ? ' starts' : node.timestamps ? ' timestamps' : ''}${node.smoothed ? ' smoothed' : ''} {${node.matchers.map(matcherText).join(', ')}}${shift(node)}`;
+      return `select${node.starts ? ' starts' : node.timestamps ? ' timestamps' : ''}${node.smoothed ? ' smoothed' : ''}${node.totalsOnly ? ' totals-only' : ''} {${node.matchers.map(matcherText).join(', ')}}${shift(node)}`;
     case 'range-select':
-      return `range-select${node.extension === undefined ? '' : ` ${node.extension}`} {${node.matchers.map(matcherText).join(', ')}}[${node.rangeMs}ms]${shift(node)}`;
+      return `range-select${node.extension === undefined ? '' : ` ${node.extension}`}${node.totalsOnly ? ' totals-only' : ''} {${node.matchers.map(matcherText).join(', ')}}[${node.rangeMs}ms]${shift(node)}`;
     case 'subquery':
       return `subquery [${node.rangeMs}ms:${node.stepMs}ms]${shift(node)}`;
     case 'range-function':

@@ -43,6 +43,6 @@ function countLeaves(node: PlanNode): number {
 
 // Where a node was written is left out: it only shows in notes, and those of the first place say it all.
 function keyPart(key: string, value: unknown): unknown {
-  if (key === 'where' || key === 'wheres') return undefined;
+  if (key === 'where' || key === 'wheres' || key === 'histogramWhere') return undefined;
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }

@@ -1,4 +1,4 @@
-// Native histograms as far as PromQL has them: a selector that is the whole query, over one source and over partitions' replies.
+// Native histograms from a head to the JSON of answers, over one source and over partitions' replies.
 
 import { describe, expect, it } from 'vitest';
 import { headAndBlocks } from '../../../src/actors/shard/source.ts';
@@ -105,10 +105,35 @@ describe.each(enginesOf())('native histograms over %s', (_, engine) => {
     ]);
   });
 
-  it('make anything else an error, never a wrong number', async () => {
-    for (const query of ['h + 1', 'sum(h)', 'rate(h[5m])', 'h[5m]', '-h', 'count_over_time(h[5m])'])
-      await expect(engine.instant({ query, timeMs: 2 * MINUTE }), query).rejects.toThrow(
-        'it has native histograms, which only a selector by itself can show yet',
-      );
+  it('are the samples of a range selector', async () => {
+    expect(resultOf(await engine.instant({ query: 'h[2m]', timeMs: 4 * MINUTE }))).toEqual([
+      { metric, values: [[240, '7']], histograms: [[180, histogram(3)]] },
+    ]);
+  });
+
+  it('are left out by functions and operators that are of floats', async () => {
+    for (const query of ['abs(h)', 'h + 1', 'max(h)', 'h > 0', 'max_over_time(h[1m])'])
+      expect(resultOf(await engine.instant({ query, timeMs: 2 * MINUTE })), query).toEqual([]);
+  });
+
+  it('show no zero bucket with fewer than no observations', async () => {
+    const buckets = [
+      [1, '-4', '-2', '-1'],
+      [0, '0.5', '1', '-1'],
+    ];
+    expect(resultOf(await engine.instant({ query: '-h', timeMs: 2 * MINUTE }))).toEqual([
+      { metric: { job: 'a' }, histogram: [120, { count: '-4', sum: '-3', buckets }] },
+    ]);
+  });
+
+  it('go through functions, aggregations and operators', async () => {
+    const results: [string, unknown][] = [
+      ['sum by (job) (h)', { metric: { job: 'a' }, histogram: [120, histogram(2)] }],
+      ['h * 1', { metric: { job: 'a' }, histogram: [120, histogram(2)] }],
+      ['histogram_count(rate(h[5m]) * 60)', { metric: { job: 'a' }, value: [120, '0.6'] }],
+      ['count_over_time(h[5m])', { metric: { job: 'a' }, value: [120, '2'] }],
+    ];
+    for (const [query, result] of results)
+      expect(resultOf(await engine.instant({ query, timeMs: 2 * MINUTE })), query).toEqual([result]);
   });
 });

@@ -315,7 +315,7 @@ describe('aggregation', () => {
     const sum: AggregationSpec = { op: 'sum', grouping: ['l'], without: false };
     const source = createAggregation(sum, gridOf(2));
     source.add(batchOf([series({ l: 'x' }, 1, undefined)]));
-    const bytes = await source.encodePartial(pause);
+    const [bytes = new Uint8Array()] = await source.encodePartial(pause);
     const refuse = (spec: AggregationSpec, steps: number, state: Uint8Array): void =>
       expect(() => createAggregation(spec, gridOf(steps)).addPartial(state)).toThrow(
         /^cannot read aggregation state/,
@@ -379,7 +379,7 @@ async function merged(
         STEPS,
       ),
     );
-    whole.addPartial(await part.encodePartial(pause));
+    for (const bytes of await part.encodePartial(pause)) whole.addPartial(bytes);
   }
   return sortedSeries(await whole.finish(new Annotations(), pause));
 }

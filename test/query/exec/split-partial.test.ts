@@ -25,7 +25,7 @@ describe('split partial states', () => {
       const spec = { op, grouping: ['pod'], without: false, paramValues: new Float64Array(100).fill(1) };
       const source = createAggregation(spec, GRID);
       source.add(batch(400));
-      const bytes = await source.encodePartial(pause);
+      const [bytes = new Uint8Array()] = await source.encodePartial(pause);
       const pieces = splitPartial(bytes, 4096);
       expect(pieces.length).toBeGreaterThan(1);
       for (const piece of pieces) expect(piece.length).toBeLessThan(4096 + 64);

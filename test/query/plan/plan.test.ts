@@ -9,6 +9,7 @@ import { decodeFragment, encodeFragment } from '../../../src/query/plan/plan-cod
 import { planText } from '../../../src/query/plan/plan-text.ts';
 import { positionText } from '../../../src/query/plan/position.ts';
 import { distribute } from '../../../src/query/plan/rules/distribute.ts';
+import { readTotals } from '../../../src/query/plan/rules/histogram-totals.ts';
 import { simplify } from '../../../src/query/plan/rules/simplify.ts';
 import { sharePlan } from '../../../src/query/plan/share.ts';
 
@@ -223,5 +224,22 @@ describe('plan', () => {
     expect(positionText('"ü" +\n  rate(x)', 8)).toBe('2:3');
     expect(positionText('"ü" + x', 6)).toBe('1:8');
     expect(positionText('', 0)).toBe('1:1');
+  });
+
+  it('reads native histograms without buckets where only count and sum are looked at', () => {
+    const marked = (query: string): string =>
+      planText(readTotals(plan(query)))
+        .split('\n')
+        .filter((line) => line.includes('select'))
+        .map((line) => (line.includes('totals-only') ? 'totals' : 'whole'))
+        .join(' ');
+    expect(marked('histogram_count(h)')).toBe('totals');
+    expect(marked('histogram_sum(rate(h[5m])) / histogram_count(sum(h))')).toBe('totals totals');
+    expect(marked('histogram_avg(h) + histogram_quantile(0.9, h)')).toBe('totals whole');
+    expect(marked('histogram_quantile(scalar(histogram_count(h)), h)')).toBe('whole whole');
+    expect(marked('histogram_count(increase(h[9m:1m]))')).toBe('whole');
+    expect(marked('max_over_time(histogram_count(h)[9m:1m])')).toBe('whole');
+    expect(marked('histogram_count(h </ 2)')).toBe('whole');
+    expect(marked('histogram_stddev(h)')).toBe('whole');
   });
 });
