@@ -1,5 +1,6 @@
 // A native histogram as text and as JSON, as Prometheus shows it.
 
+import { CUSTOM_BUCKETS_SCHEMA } from '../model/histogram.ts';
 import { bucketsOf } from '../model/histogram-buckets.ts';
 import type { HistogramRow } from '../model/histogram-equality.ts';
 import { formatGeneral, formatSampleValue } from './float-text.ts';
@@ -28,8 +29,9 @@ export function histogramJson(histogram: HistogramRow): string {
   const { columns, row } = histogram;
   const zero = columns.zeroThresholds[row]!;
   // A zero bucket with fewer than no observations, as differences have them, is not shown.
+  const isCustom = columns.schemas[row] === CUSTOM_BUCKETS_SCHEMA;
   const shown = bucketsOf(histogram).filter(
-    ({ lower, upper, observations }) => observations > 0 || lower !== -upper,
+    ({ lower, upper, observations }) => observations > 0 || isCustom || lower !== -upper,
   );
   const buckets = shown.map(({ lower, upper, isLowerIncluded, isUpperIncluded, observations }) => {
     const from = lower > 0 && lower < zero ? zero : lower;

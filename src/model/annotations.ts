@@ -6,14 +6,17 @@ export interface Annotation {
   readonly text: string;
 }
 
-/** Collects notes of one query; equal texts are kept once. */
+const PLACE = / \((\d+):(\d+)\)$/;
+
+/** Collects notes of one query. Of notes that differ in their place alone the one furthest back in the query is kept. */
 export class Annotations {
   readonly #seen = new Map<string, Annotation>();
 
-  /** Adds a note unless an equal one is there. */
+  /** Adds a note unless it is there already. */
   add(annotation: Annotation): void {
-    const key = `${annotation.level}:${annotation.text}`;
-    if (!this.#seen.has(key)) this.#seen.set(key, annotation);
+    const key = `${annotation.level}:${annotation.text.replace(PLACE, '')}`;
+    const known = this.#seen.get(key);
+    if (known === undefined || isBehind(annotation, known)) this.#seen.set(key, annotation);
   }
 
   /** Adds all notes of an iterable. */
@@ -25,4 +28,12 @@ export class Annotations {
   all(): Annotation[] {
     return [...this.#seen.values()];
   }
+}
+
+function isBehind(a: Annotation, b: Annotation): boolean {
+  const [, line = '0', column = '0'] = PLACE.exec(a.text) ?? [];
+  const [, otherLine = '0', otherColumn = '0'] = PLACE.exec(b.text) ?? [];
+  return Number(line) === Number(otherLine)
+    ? Number(column) > Number(otherColumn)
+    : Number(line) > Number(otherLine);
 }

@@ -269,8 +269,9 @@ function callNode({ expr, args, nodes }: CallParts, context: BuildContext): Plan
     }
     if (!RANGE_KERNELS.has(expr.func))
       throw new DomainError('execution', `cannot evaluate function ${expr.func}: not supported`);
-    // Prometheus points its notes at the first argument, whichever that is.
-    return rangeFunction(expr.func, input, rest, wheres[0]);
+    // Prometheus points its notes at the first argument, whichever that is; of a subquery it no longer knows the place by then.
+    const isLost = rangeIndex === 0 && input.kind === 'subquery';
+    return rangeFunction(expr.func, input, rest, isLost ? positionText(context.query, 0) : wheres[0]);
   }
   if (expr.func === 'absent')
     return Object.freeze({ kind: 'absent', labels: absentLabels(args[0]), input: nodes[0] as PlanNode });
