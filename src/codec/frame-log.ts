@@ -83,13 +83,15 @@ interface Epoch {
 interface Writer {
   readonly epochs: Map<number, Epoch>; // at most the newest two that still matter
   readonly seen: Set<number>; // counters above `checked`
-  readonly missing: Set<number>; // reported as gap
+  readonly missing: Set<number>; // reported as gap, or perhaps trimmed before the reader began
   checked: number; // every counter up to here was judged
   newest: number; // epoch
 }
 
 /** A FrameLog as plain data, for snapshots. */
 export interface FrameLogFacts {
+  /** Sequence of the first frame ever met; absent when there was none, and from snapshots of versions that did not keep it. */
+  readonly began?: number;
   readonly writers: readonly {
     readonly key: string;
     readonly seen: readonly number[];
@@ -116,6 +118,7 @@ export interface FrameLogOptions {
 export class FrameLog {
   readonly #writers = new Map<string, Writer>();
   readonly #options: FrameLogOptions;
+  #began: number | undefined;
 
   constructor(options: FrameLogOptions = { writersMax: 4096 }) {
     this.#options = options;
@@ -131,8 +134,9 @@ export class FrameLog {
    * resolves the refs of its samples. `sequence` is the frame's place in the log.
    */
   accept(frame: DecodedFrame, sequence: number): FrameOutcome {
+    this.#began ??= sequence;
     const key = `${hex(frame.writer)}/${frame.tenant}`;
-    const writer = this.#writers.get(key) ?? newWriter(frame);
+    const writer = this.#writers.get(key) ?? newWriter(frame, this.#began === FIRST_SEQUENCE);
     this.#writers.delete(key); // the map's order is the order of last use
     this.#writers.set(key, writer);
     if (this.#writers.size > this.#options.writersMax) this.#forgetSilent();
@@ -192,12 +196,13 @@ export class FrameLog {
       newest,
       epochs: [...epochs].map(([epoch, { refs, ...rest }]) => ({ epoch, refs: refs.facts(), ...rest })),
     }));
-    return { writers };
+    return this.#began === undefined ? { writers } : { began: this.#began, writers };
   }
 
   /** The state that plain data describe. */
   static from(facts: FrameLogFacts, options?: FrameLogOptions): FrameLog {
     const log = new FrameLog(options);
+    log.#began = facts.began ?? (facts.writers.length > 0 ? UNKNOWN_SEQUENCE : undefined);
     for (const { key, seen, missing, checked, newest, epochs } of facts.writers) {
       const restored = epochs.map(
         ({ epoch, refs, ...rest }) => [epoch, { refs: RefTable.from(refs), ...rest }] as const,
@@ -227,17 +232,24 @@ function hex(bytes: Uint8Array): string {
   return out;
 }
 
-// Frames that were settled before the first one met are none of this reader's business.
-function newWriter(frame: DecodedFrame): Writer {
-  return { epochs: new Map(), seen: new Set(), missing: new Set(), checked: frame.settled, newest: -1 };
+/** Counters a writer may have unsettled, and missing ones remembered for late arrival. */
+const WINDOW = 65_536;
+/** The first message of a log that was never trimmed. */
+const FIRST_SEQUENCE = 1;
+const UNKNOWN_SEQUENCE = Number.POSITIVE_INFINITY;
+
+// Frames that were settled before the first one met are none of this reader's business. Nor are those that were under way when that
+// one was sent, if the reader did not begin where the log did: they stand before it, perhaps among the messages trimmed.
+function newWriter({ counter, settled }: DecodedFrame, isFromFirst: boolean): Writer {
+  const checked = isFromFirst ? settled : counter - 1;
+  const missing = new Set<number>();
+  for (let before = Math.max(settled + 1, counter - WINDOW); before <= checked; before++) missing.add(before);
+  return { epochs: new Map(), seen: new Set(), missing, checked, newest: -1 };
 }
 
 function newEpoch(frame: DecodedFrame, sequence: number): Epoch {
   return { refs: new RefTable(), first: frame.epochFirst, begun: frame.epochBegun, sequence };
 }
-
-/** Counters a writer may have unsettled, and missing ones remembered for late arrival. */
-const WINDOW = 65_536;
 
 // Judges the counters up to `settled`: those not seen are missing.
 function check(writer: Writer, settled: number): FrameOutcome['gap'] {

@@ -52,6 +52,34 @@ describe('FrameLog', () => {
     expect(log.accept(frame({ counter: 3, settled: 1 }), 6)).toMatchObject({ late: false, repeated: true });
   });
 
+  it('does not miss a frame that was under way when the first one it met was sent, in a log that was trimmed', () => {
+    const log = new FrameLog();
+    log.accept(frame({ counter: 5, settled: 3, epoch: 2, epochFirst: 5 }), 9); // 4 stands in message 8, which is gone
+    expect(log.accept(frame({ counter: 6, settled: 5, epoch: 2, epochFirst: 5 }), 10).gap).toBeUndefined();
+    const again = FrameLog.from(log.facts());
+    again.accept(frame({ counter: 9, settled: 7, writer: 2 }), 11);
+    expect(again.accept(frame({ counter: 10, settled: 9, writer: 2 }), 12).gap).toBeUndefined();
+    expect(again.accept(frame({ counter: 8, settled: 7, writer: 2 }), 13)).toMatchObject({ repeated: false });
+    expect(again.accept(frame({ counter: 12, settled: 11, writer: 2 }), 14).gap).toEqual({
+      from: 11,
+      to: 11,
+      count: 1,
+    });
+  });
+
+  it('misses such a frame in a log it has read from the first message on', () => {
+    const log = new FrameLog();
+    log.accept(frame({ counter: 2, settled: 0 }), 1);
+    const again = FrameLog.from(log.facts());
+    expect(again.accept(frame({ counter: 3, settled: 2 }), 2).gap).toEqual({ from: 1, to: 1, count: 1 });
+    again.accept(frame({ counter: 2, settled: 0, writer: 2 }), 3);
+    expect(again.accept(frame({ counter: 3, settled: 2, writer: 2 }), 4).gap).toEqual({
+      from: 1,
+      to: 1,
+      count: 1,
+    });
+  });
+
   it('reports a gap of a billion frames without counting them one by one', () => {
     const log = new FrameLog();
     log.accept(frame({ counter: 1, settled: 0 }), 1);

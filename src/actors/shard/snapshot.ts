@@ -42,6 +42,7 @@ interface Header {
 
 // An envelope knows bytes, not columns of integers.
 type PackedFrameLog = {
+  readonly began?: number;
   readonly writers: readonly (Omit<FrameLogFacts['writers'][number], 'epochs'> & {
     readonly epochs: readonly (Omit<FrameLogFacts['writers'][number]['epochs'][number], 'refs'> & {
       readonly refs: Uint8Array;
@@ -49,10 +50,11 @@ type PackedFrameLog = {
   })[];
 };
 
-function packRefs({ writers }: FrameLogFacts): PackedFrameLog {
+function packRefs({ writers, ...rest }: FrameLogFacts): PackedFrameLog {
   const pack = (refs: Uint32Array): Uint8Array =>
     new Uint8Array(refs.buffer, refs.byteOffset, refs.byteLength);
   return {
+    ...rest,
     writers: writers.map((writer) => ({
       ...writer,
       epochs: writer.epochs.map((epoch) => ({ ...epoch, refs: pack(epoch.refs) })),
@@ -60,9 +62,10 @@ function packRefs({ writers }: FrameLogFacts): PackedFrameLog {
   };
 }
 
-function unpackRefs({ writers }: PackedFrameLog): FrameLogFacts {
+function unpackRefs({ writers, ...rest }: PackedFrameLog): FrameLogFacts {
   const unpack = (bytes: Uint8Array): Uint32Array => new Uint32Array(new Uint8Array(bytes).buffer);
   return {
+    ...rest,
     writers: writers.map((writer) => ({
       ...writer,
       epochs: writer.epochs.map((epoch) => ({ ...epoch, refs: unpack(epoch.refs) })),
