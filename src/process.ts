@@ -9,6 +9,7 @@ import { querierRoutes } from './actors/querier/http.ts';
 import { receiverHandler } from './actors/receiver/http.ts';
 import type { ActorRef } from './actors/runtime.ts';
 import { readStatus, scrapeTargets } from './actors/status.ts';
+import { startThreads, type Threads } from './embedded-threads.ts';
 import { DomainError, errorText } from './model/errors.ts';
 import { realClock } from './platform/clock.ts';
 import { keepCompiledCode } from './platform/compiled-code.ts';
@@ -19,7 +20,7 @@ import { type LogLevel, realLogger } from './platform/log.ts';
 import type { Metrics } from './platform/metrics.ts';
 import { rehearse } from './rehearsal.ts';
 import { type Roles, rolesOf, standbysOf, startRoles, stopRoles } from './roles.ts';
-import { isEmbedded, openWorld } from './world.ts';
+import { isEmbedded, type OpenWorld, openWorld } from './world.ts';
 
 /** What a process is started with. */
 export interface ProcessOptions {
@@ -54,12 +55,15 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     const address = reachableAddress(config, http.server.address, options.hostname);
     const open = await openWorld(config, options.version, address, log);
     undo.push(open.close);
-    const roles = await startRoles(config, open.world, realHttpClient(clock), clock.now());
+    const threads = await threadsOf(options, open);
+    if (threads) undo.push(() => threads.close());
+    const launch = threads?.launchShard;
+    const roles = await startRoles(config, open.world, realHttpClient(clock), clock.now(), launch);
     undo.push(() => stopRoles(roles, config));
     mountRoutes(http, open.world, roles, options, clock.now());
     // What is old can be asked for while the log is replayed; ready is who has it all.
     if (roles.shards.size > 0 && isEmbedded(config)) await roles.placer?.ask('settle', undefined);
-    undo.push(startRehearsal(options, open.world));
+    undo.push(startRehearsal(options, open.world, threads));
     const url = `http://${address}`;
     return {
       url,
@@ -80,16 +84,30 @@ function reachableAddress(config: Config, listening: string, host: string): stri
   return /^(0\.0\.0\.0|\[::\]):/.test(listening) ? `${host}:${port}` : listening;
 }
 
+// The worker threads of an embedded process that has more than one thread and shards to put there.
+async function threadsOf(
+  { config, version }: ProcessOptions,
+  { world, hub, threads }: OpenWorld,
+): Promise<Threads | undefined> {
+  if (hub === undefined || threads === 1 || !rolesOf(config).has('shard')) return undefined;
+  return startThreads({ config, version, world, bus: hub, threads });
+}
+
 // In the background; gives the way to end it. What was compiled by its end is there for the next start.
-function startRehearsal({ config, version }: ProcessOptions, world: World): () => Promise<void> {
+function startRehearsal(
+  { config, version }: ProcessOptions,
+  world: World,
+  threads: Threads | undefined,
+): () => Promise<void> {
   if (!config.process.rehearsal) {
     keepCompiledCode();
     return async () => {};
   }
   const leaving = new AbortController();
   const disk = world.disk.within('rehearsal');
-  const done = rehearse({ config, version, disk, world, signal: leaving.signal }).then(
-    (outcome) => {
+  const here = rehearse({ config, version, disk, world, signal: leaving.signal });
+  const done = Promise.all([here, threads?.rehearse(leaving.signal)]).then(
+    ([outcome]) => {
       keepCompiledCode();
       world.log.info('rehearsal is over', { ...outcome });
     },

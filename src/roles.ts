@@ -10,7 +10,7 @@ import type { QuerierMessages } from './actors/querier/messages.ts';
 import { querier } from './actors/querier/querier.ts';
 import type { ReceiverMessages } from './actors/receiver/messages.ts';
 import { receiver } from './actors/receiver/receiver.ts';
-import { type ActorRef, launchActor, startActor } from './actors/runtime.ts';
+import { type ActorRef, type LaunchedActor, launchActor, startActor } from './actors/runtime.ts';
 import type { ShardMessages } from './actors/shard/messages.ts';
 import { shard } from './actors/shard/shard.ts';
 import { type Config, DEFAULT_ROLES, type Role } from './platform/config.ts';
@@ -40,27 +40,40 @@ export function standbysOf(config: Config): number {
   return isEmbedded(config) ? 0 : config.cluster.standbys;
 }
 
-/** Starts the actors of a process in its world; `http` is what its canary writes and reads by. */
-export async function startRoles(
-  config: Config,
-  world: World,
-  http: HttpClient,
-  startedMs: number,
-): Promise<Roles> {
-  const wanted = rolesOf(config);
-  const shards = new Map<number, ActorRef<ShardMessages>>();
-  const cacheBytes = config.shard.cache_bytes_max;
+/** Starts the shard of a partition. `onChange` is called after each change of its lifecycle. */
+export type LaunchShard = (partition: number, onChange?: () => void) => LaunchedActor<ShardMessages>;
+
+/** A way to start shards in this thread, one of `threads` that share what the configuration gives to caches. */
+export function shardLauncher(config: Config, world: World, threads: number): LaunchShard {
+  const cacheBytes = config.shard.cache_bytes_max / threads;
   const caches = blockCaches({
     pageBytesMax: cacheBytes / 2,
     postingsBytesMax: cacheBytes / 8,
     tableBytesMax: cacheBytes / 4,
     headerBytesMax: cacheBytes / 8,
   });
+  return (partition, onChange) =>
+    launchActor(shard, { config, partition, caches }, world, `shard-${partition}`, onChange);
+}
+
+/**
+ * Starts the actors of a process in its world; `http` is what its canary writes and reads by. Shards start where `launchShard` says: in
+ * this thread when absent.
+ */
+export async function startRoles(
+  config: Config,
+  world: World,
+  http: HttpClient,
+  startedMs: number,
+  launchShard: LaunchShard = shardLauncher(config, world, 1),
+): Promise<Roles> {
+  const wanted = rolesOf(config);
+  const shards = new Map<number, ActorRef<ShardMessages>>();
   const placerActor = await startActor(
     placer,
     {
       startShard: (partition) => {
-        const launched = launchActor(shard, { config, partition, caches }, world, `shard-${partition}`);
+        const launched = launchShard(partition);
         shards.set(partition, launched.actor);
         return launched;
       },

@@ -2,7 +2,7 @@
 // roots and the simulator choose what stands behind a port.
 
 import type { ProcessIdentity, World } from './actors/actor.ts';
-import { createLocalBus } from './bus/local/local-bus.ts';
+import { createLocalBus, type LocalBus } from './bus/local/local-bus.ts';
 import { openLocalDirectory } from './bus/local/local-directory.ts';
 import { openLocalLogs } from './bus/local/local-log.ts';
 import { joinCluster } from './cluster-record.ts';
@@ -10,6 +10,7 @@ import type { Links } from './links.ts';
 import { asDomainError, DomainError } from './model/errors.ts';
 import { realClock } from './platform/clock.ts';
 import type { Config } from './platform/config.ts';
+import { coreCount } from './platform/cores.ts';
 import { realDisk } from './platform/disk.ts';
 import type { Logger } from './platform/log.ts';
 import { heapBytesMax, MemoryPool } from './platform/memory.ts';
@@ -21,6 +22,10 @@ import type { ObjectStore } from './storage/objects/object-store.ts';
 /** A world and the way to end it. */
 export interface OpenWorld {
   readonly world: World;
+  /** Threads that hold partitions, the main one among them. */
+  readonly threads: number;
+  /** The bus of an embedded process, which worker threads share. */
+  readonly hub: LocalBus | undefined;
   readonly close: () => Promise<void>;
 }
 
@@ -52,6 +57,7 @@ export async function openWorld(
     embedded ? config.embedded.partitions : config.cluster.partitions,
     random,
   );
+  const threads = shardThreads(config, record.partitions);
   const identity: ProcessIdentity = {
     id: await processId(disk, random),
     zone: config.process.zone,
@@ -71,17 +77,25 @@ export async function openWorld(
     random,
     disk,
     metrics,
-    memory: queryMemory(config, metrics),
+    memory: queryMemory(config, metrics, threads),
     log: log.with({ process: identity.id }),
   };
-  return { world, close: links.close };
+  return { world, threads, hub: links.hub, close: links.close };
 }
 
-function queryMemory({ query }: Config, metrics: Metrics): MemoryPool {
+/** Threads that hold partitions, the main one among them: only an embedded process has more than that one. */
+export function shardThreads(config: Config, partitions: number): number {
+  if (!isEmbedded(config)) return 1;
+  const { threads } = config.embedded;
+  return Math.min(partitions, threads === 0 ? coreCount() : threads);
+}
+
+/** The working memory of the queries of one of `threads` threads; together half of a heap, where nothing else is set. */
+export function queryMemory({ query }: Config, metrics: Metrics, threads: number): MemoryPool {
   const bytes = query.process_memory_bytes_max;
   const pool = new MemoryPool(
     'query.process_memory_bytes_max',
-    bytes === 0 ? Math.floor(heapBytesMax() / 2) : bytes,
+    Math.floor((bytes === 0 ? heapBytesMax() / 2 : bytes) / threads),
   );
   metrics.gauge(
     'skein_query_memory_bytes',
@@ -121,6 +135,7 @@ async function localLinks(
   const directory = await openLocalDirectory({ disk: disk.within('directory'), clock });
   return {
     bus,
+    hub: bus,
     logs,
     directory,
     async close() {
@@ -137,7 +152,8 @@ async function clusterLinks(config: Config, clock: World['clock'], log: Logger):
   return natsLinks(config, clock, log);
 }
 
-async function openObjects(
+/** The object store of a process, or of one of its threads. */
+export async function openObjects(
   config: Config,
   disk: World['disk'],
   clock: World['clock'],

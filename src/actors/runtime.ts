@@ -45,14 +45,21 @@ export async function startActor<Config, State, Messages extends MessageTypes>(
   return actor;
 }
 
-/** As startActor, but the actor can be seen and stopped while it opens; `started` settles as startActor does. */
+/** An actor that can be seen and stopped while it opens; `started` settles as startActor does. */
+export interface LaunchedActor<Messages extends MessageTypes> {
+  readonly actor: ActorRef<Messages>;
+  readonly started: Promise<void>;
+}
+
+/** As startActor, but does not wait. `onChange` is called after each change of its lifecycle. */
 export function launchActor<Config, State, Messages extends MessageTypes>(
   definition: ActorDefinition<Config, State, Messages>,
   config: Config,
   world: World,
   name: string = definition.role,
-): { readonly actor: ActorRef<Messages>; readonly started: Promise<void> } {
-  const actor = new RunningActor(definition, config, world, name);
+  onChange: () => void = () => {},
+): LaunchedActor<Messages> {
+  const actor = new RunningActor(definition, config, world, name, onChange);
   return { actor, started: actor.start() };
 }
 
@@ -62,6 +69,7 @@ class RunningActor<Config, State, Messages extends MessageTypes> implements Acto
   readonly #definition: ActorDefinition<Config, State, Messages>;
   readonly #config: Config;
   readonly #world: World;
+  readonly #onChange: () => void;
   readonly #queue: Waiting<Messages>[] = [];
   readonly #stopping = new AbortController();
   /** Aborts when the present life ends, by a failure or by the stop. */
@@ -83,9 +91,11 @@ class RunningActor<Config, State, Messages extends MessageTypes> implements Acto
     config: Config,
     world: World,
     name: string,
+    onChange: () => void,
   ) {
     this.#definition = definition;
     this.#config = config;
+    this.#onChange = onChange;
     this.#world = { ...world, log: world.log.with({ actor: name }) };
     this.role = definition.role;
     this.name = name;
@@ -272,6 +282,7 @@ class RunningActor<Config, State, Messages extends MessageTypes> implements Acto
     if (this.#lifecycle === lifecycle) return;
     this.#lifecycle = lifecycle;
     this.#world.log.debug('lifecycle', { lifecycle });
+    this.#onChange();
   }
 
   #cancelTimers(): void {

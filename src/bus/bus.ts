@@ -21,7 +21,7 @@ export interface RequestContext {
 
 /** Options of a request. */
 export interface RequestOptions {
-  /** Milliseconds until the requester gives up with `timeout`. */
+  /** Milliseconds until the requester gives up with `timeout`; may be infinite between the threads of a process. */
   readonly deadlineMs: number;
   /** Gives up early with `canceled`; the responder's signal aborts within a second. */
   readonly signal?: AbortSignal;

@@ -26,6 +26,8 @@ export interface Lease {
   readonly token: number;
   /** Judged by the clock whenever it is asked for: a process that stood still finds it aborted before any timer has run. */
   readonly lost: AbortSignal;
+  /** Milliseconds after which `lost` aborts unless the lease is renewed meanwhile; at most 0 once it is lost. */
+  heldMs(): number;
   /** Gives the lease up at once so that another can take it. */
   release(): Promise<void>;
 }

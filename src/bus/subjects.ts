@@ -20,6 +20,11 @@ export function everyPartitionEvent(prefix: string, verb: string): string {
   return `${prefix}.partition.*.${verb}`;
 }
 
+/** Subject of a message to a thread of this process; never leaves it. */
+export function threadSubject(thread: number, verb: string): string {
+  return `thread.${thread}.${verb}`;
+}
+
 /** Directory key of a process. */
 export function memberKey(processId: string): string {
   return `member.${processId}`;

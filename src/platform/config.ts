@@ -35,6 +35,7 @@ export interface Config {
   };
   readonly embedded: {
     readonly partitions: number;
+    readonly threads: number;
     readonly log_bytes_max: number;
   };
   readonly nats: {
@@ -191,6 +192,11 @@ export const SETTINGS: {
       max: 64,
       powerOfTwo: true,
     }),
+    threads: integer(
+      0,
+      'Threads that partitions are spread over, the main thread among them; 0: one per core, at most one per partition.',
+      { max: 64 },
+    ),
     log_bytes_max: bytes('8GiB', 'Disk one partition log may take before writes are refused with 503.', {
       min: '16MiB',
     }),

@@ -1,6 +1,8 @@
 // Own metrics: a thin port over prom-client, so that every actor of a process shares one registry without a global one.
 
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { errorText } from '../model/errors.ts';
+import type { Logger } from './log.ts';
 
 /** One counter with fixed labels. */
 export interface CounterMetric {
@@ -17,6 +19,9 @@ export interface HistogramMetric {
   observe(value: number, labels?: Record<string, string>): void;
 }
 
+/** Metrics of a registry as plain data: prom-client's own form. */
+export type MetricsSnapshot = readonly object[];
+
 /** Creates metrics; asking again for a name gives the same metric. */
 export interface Metrics {
   counter(name: string, help: string, labelNames?: readonly string[]): CounterMetric;
@@ -32,8 +37,12 @@ export interface Metrics {
     buckets: readonly number[],
     labelNames?: readonly string[],
   ): HistogramMetric;
-  /** The text exposition format of everything. */
+  /** The text exposition format of everything, other threads included. */
   expose(): Promise<{ contentType: string; text: string }>;
+  /** What was counted, as plain data for the thread that exposes it. */
+  snapshot(): Promise<MetricsSnapshot>;
+  /** From now on `expose` adds what another thread counted. When `read` fails its thread is left out, with a warning. */
+  include(read: () => Promise<MetricsSnapshot>, log: Logger): void;
   /** Name, type, help and labels of every metric made so far, for docs/metrics.md. */
   describe(): { name: string; type: string; help: string; labelNames: readonly string[] }[];
 }
@@ -41,7 +50,10 @@ export interface Metrics {
 /** A registry of its own, with Node's process metrics when `withProcess`. */
 export function createMetrics(options: { withProcess: boolean }): Metrics {
   const registry = new Registry();
-  if (options.withProcess) collectDefaultMetrics({ register: registry });
+  // Apart: what tells of the process as a whole is not to be added up.
+  const ofProcess = new Registry();
+  if (options.withProcess) collectDefaultMetrics({ register: ofProcess });
+  const threads: (() => Promise<MetricsSnapshot | undefined>)[] = [];
   const made = new Map<
     string,
     { metric: unknown; type: string; help: string; labelNames: readonly string[] }
@@ -91,7 +103,25 @@ export function createMetrics(options: { withProcess: boolean }): Metrics {
         });
         return { observe: (value, labels) => (labels ? inner.observe(labels, value) : inner.observe(value)) };
       }),
-    expose: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    async expose() {
+      const others = await Promise.all(threads.map((read) => read()));
+      const heard = others.filter((snapshot) => snapshot !== undefined);
+      const all =
+        heard.length === 0
+          ? registry
+          : AggregatorRegistry.aggregate([await registry.getMetricsAsJSON(), ...heard]);
+      const text = `${await ofProcess.metrics()}${await all.metrics()}`;
+      return { contentType: registry.contentType, text };
+    },
+    snapshot: () => registry.getMetricsAsJSON(),
+    include(read, log) {
+      threads.push(() =>
+        read().catch((error) => {
+          log.warn('cannot read the metrics of a thread', { error: errorText(error) });
+          return undefined;
+        }),
+      );
+    },
     describe: () =>
       [...made]
         .map(([name, { type, help, labelNames }]) => ({ name, type, help, labelNames }))

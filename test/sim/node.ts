@@ -115,6 +115,8 @@ const NO_METRICS: Metrics = {
   gauge: () => ({ set() {}, remove() {} }),
   histogram: () => ({ observe() {} }),
   expose: async () => ({ contentType: '', text: '' }),
+  snapshot: async () => [],
+  include: () => {},
   describe: () => [],
 };
 

@@ -164,7 +164,8 @@ class SimBus implements Bus {
       if (own !== undefined) failures.delete(own);
     };
     const asked = { subject, payload, options, onOver };
-    const { exchange, fail } = openExchange(this.#server, this.#network, this.#host, asked);
+    const exchange = openExchange(this.#server, this.#network, this.#host, asked);
+    const { fail } = exchange;
     own = fail;
     failures.add(fail);
     return exchange;
@@ -233,7 +234,7 @@ function openExchange(
   network: SimNetwork,
   host: SimHost,
   { subject, payload, options, onOver }: Asked,
-): { exchange: Exchange; fail: (error: DomainError) => void } {
+): Exchange {
   const { loop } = network;
   const requester = host.present;
   const undo: (() => void)[] = [];
@@ -270,12 +271,13 @@ function openExchange(
     cancel() {
       if (!isOver) fail('canceled', 'the requester left');
     },
+    fail: queue.fail,
   };
   const { signal, deadlineMs } = options;
   const onAbort = (): void => fail('canceled', 'it was canceled');
   if (signal?.aborted) {
     onAbort();
-    return { exchange, fail: queue.fail };
+    return exchange;
   }
   signal?.addEventListener('abort', onAbort, { once: true });
   undo.push(
@@ -292,7 +294,7 @@ function openExchange(
   );
   if (!network.arrives(host, 'nats')) {
     brokenOff();
-    return { exchange, fail: queue.fail };
+    return exchange;
   }
   const nobody = (): void =>
     void loop.after(
@@ -324,7 +326,7 @@ function openExchange(
     };
     loop.after(network.transit(), `request ${subject}`, arrive, endpoint.owner);
   }
-  return { exchange, fail: queue.fail };
+  return exchange;
 }
 
 interface Responder {

@@ -152,7 +152,8 @@ class SimDirectory implements Directory {
       end();
       lost.abort(new DomainError('conflict', `lost the lease on ${key}: ${reason}`));
     };
-    const isLate = (): boolean => clock.monotonic() >= validFrom + (ttlMs * 5) / 6;
+    const leftMs = (): number => validFrom + (ttlMs * 5) / 6 - clock.monotonic();
+    const isLate = (): boolean => leftMs() <= 0;
     const renewLater = (delayMs: number): void => {
       if (!isOver) cancelRenewal = clock.after(delayMs, () => void renew());
     };
@@ -182,6 +183,7 @@ class SimDirectory implements Directory {
         if (isLate()) lose('it could not be renewed in time');
         return lost.signal;
       },
+      heldMs: () => (isOver ? 0 : leftMs()),
       release,
     };
   }

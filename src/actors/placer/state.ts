@@ -6,17 +6,14 @@ import { memberKey } from '../../bus/subjects.ts';
 import { decodeEnvelope, encodeEnvelope } from '../../codec/envelope.ts';
 import type { PlacementMember } from '../../storage/placement.ts';
 import type { ActorContext, World } from '../actor.ts';
-import type { ActorRef } from '../runtime.ts';
+import type { LaunchedActor } from '../runtime.ts';
 import { announceService } from '../service.ts';
 import type { ShardMessages } from '../shard/messages.ts';
 
 /** What a placer is told. */
 export interface PlacerConfig {
   /** Starts the shard of a partition in this process; `started` resolves when it answers. */
-  readonly startShard: (partition: number) => {
-    readonly actor: ActorRef<ShardMessages>;
-    readonly started: Promise<void>;
-  };
+  readonly startShard: (partition: number) => LaunchedActor<ShardMessages>;
   /** Told when the shard of a partition has left this process. */
   readonly onStopped: (partition: number) => void;
   readonly leaseTtlMs: number;
@@ -46,9 +43,7 @@ export type PlacerMessages = {
 };
 
 /** One shard of this process. */
-export interface PlacedShard {
-  readonly actor: ActorRef<ShardMessages>;
-  readonly started: Promise<void>;
+export interface PlacedShard extends LaunchedActor<ShardMessages> {
   /** Place of this process among the partition's owners; undefined when it belongs elsewhere. */
   rank: number | undefined;
   /** Processes that the partition belongs to. */

@@ -136,6 +136,8 @@ export interface Exchange {
   next(): Promise<Payload | undefined>;
   /** Gives up; harmless when it is over. */
   cancel(): void;
+  /** Ends it at once with `error`, for both sides. */
+  fail(error: DomainError): void;
 }
 
 /** Frames of an exchange that starts when the loop does and is canceled when the loop is left. By hand: a generator costs more. */

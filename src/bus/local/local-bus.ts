@@ -1,10 +1,18 @@
 // The bus inside one process: events and frames are handed over by reference, always in a later microtask. Several handles may
 // share one hub (one per worker thread, see thread-bus.ts); closing a handle ends what was made through it.
 
-import { asDomainError, DomainError, errorText } from '../../model/errors.ts';
+import { asDomainError, DomainError, type ErrorCode, errorText } from '../../model/errors.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { type Logger, silentLogger } from '../../platform/log.ts';
-import type { Bus, Payload, RequestContext, RequestOptions, Service, Unsubscribe } from '../bus.ts';
+import type {
+  Bus,
+  Payload,
+  RequestContext,
+  RequestOptions,
+  Service,
+  ServiceInfo,
+  Unsubscribe,
+} from '../bus.ts';
 import { createCreditGate, createFrameQueue, type Exchange, framesOf, streamWindowBytes } from './credit.ts';
 import { createSubjectMap, type SubjectMap } from './subject-map.ts';
 
@@ -25,6 +33,7 @@ export interface LocalBusOptions {
 export interface LocalBus extends Bus {
   /** Another handle on the same hub, with subscriptions and services of its own. */
   share(): LocalBus;
+  service(info: ServiceInfo): Promise<LocalService>;
 }
 
 interface Subscription {
@@ -35,9 +44,12 @@ interface Subscription {
 
 type Send = (frame: Payload) => Promise<void>;
 
+/** Begins an exchange; `onOver` is called once, when nothing more can come of it, possibly before this returns. */
+export type OpenExchange = (payload: Payload, options: RequestOptions, onOver: () => void) => Exchange;
+
 interface Endpoint {
-  run(payload: Payload, send: Send, context: RequestContext): Promise<void>;
-  /** Requests under way; `fail` ends one from outside. */
+  readonly open: OpenExchange;
+  /** Requests under way. A promise resolves when its handler has ended; `fail` ends it from outside. */
   readonly underWay: Map<Promise<void>, (error: DomainError) => void>;
 }
 
@@ -87,7 +99,7 @@ export async function onlyReply(exchange: Exchange, subject: string): Promise<Pa
 function createHandle(hub: Hub): LocalBus {
   const subscriptions = new Set<Unsubscribe>();
   const services = new Set<LocalService>();
-  const exchanges = new Set<OpenExchange>();
+  const exchanges = new Set<Exchange>();
   let open = true;
 
   const checkOpen = (): void => {
@@ -96,9 +108,13 @@ function createHandle(hub: Hub): LocalBus {
   const start = (subject: string, payload: Payload, options: RequestOptions): Exchange => {
     checkOpen();
     checkPayload(payload, hub.payloadBytesMax, `send to ${subject}`);
-    const exchange = openExchange(hub, subject, payload, options, () => exchanges.delete(exchange));
-    exchanges.add(exchange);
-    exchange.begin();
+    let exchange: Exchange | undefined;
+    let over = false;
+    exchange = openExchange(hub, subject, payload, options, () => {
+      over = true;
+      if (exchange) exchanges.delete(exchange);
+    });
+    if (!over) exchanges.add(exchange);
     return exchange;
   };
 
@@ -175,77 +191,99 @@ function deliver(hub: Hub, targets: readonly Subscription[], subject: string, pa
   }
 }
 
-interface OpenExchange extends Exchange {
-  begin(): void;
-  /** Ends it at once, for both sides. */
-  fail(error: DomainError): void;
-}
-
 function openExchange(
   hub: Hub,
   subject: string,
   payload: Payload,
   options: RequestOptions,
   onOver: () => void,
-): OpenExchange {
-  const { deadlineMs, signal } = options;
-  const gate = createCreditGate(streamWindowBytes);
-  const responder = new AbortController();
-  const undo: (() => void)[] = [];
-  let answering = true;
-  let over = false;
-  const gone = (reason: string): DomainError =>
-    new DomainError('canceled', `cannot send to ${subject}: ${reason}`);
-  const queue = createFrameQueue({
-    onTake: (bytes) => gate.credit(bytes),
-    onOver() {
-      over = true;
-      for (const run of undo) run();
-      if (answering) {
-        const reason = gone('the requester is gone');
-        gate.shut(reason);
-        responder.abort(reason);
-      }
-      onOver();
-    },
-  });
-  const fail = (code: 'timeout' | 'canceled' | 'unavailable', reason: string): void =>
-    queue.fail(new DomainError(code, `cannot get an answer from ${subject}: ${reason}`));
+): Exchange {
+  if (options.signal?.aborted)
+    return failedExchange(failureOf(subject, 'canceled', 'it was canceled'), onOver);
+  const endpoints = hub.endpoints.match(subject);
+  if (endpoints.length === 0)
+    return failedExchange(failureOf(subject, 'unavailable', 'nobody serves it'), onOver);
+  return pick(hub, endpoints).open(payload, options, onOver);
+}
 
-  return {
-    begin() {
-      if (signal?.aborted) return fail('canceled', 'it was canceled');
-      const endpoints = hub.endpoints.match(subject);
-      if (endpoints.length === 0) return fail('unavailable', 'nobody serves it');
-      const onAbort = (): void => fail('canceled', 'it was canceled');
-      signal?.addEventListener('abort', onAbort, { once: true });
-      undo.push(
-        () => signal?.removeEventListener('abort', onAbort),
-        hub.clock.after(deadlineMs, () => fail('timeout', `no complete answer within ${deadlineMs} ms`)),
-      );
-      const endpoint = pick(hub, endpoints);
-      const send = senderOf(hub, subject, gate, queue.push);
-      const answered = Promise.resolve()
-        .then(() => endpoint.run(payload, send, { signal: responder.signal, deadlineMs }))
-        .then(
-          () => {
-            answering = false;
-            queue.end();
-          },
-          (error: unknown) => {
-            answering = false;
-            queue.end(asDomainError(error));
-          },
-        )
-        .finally(() => endpoint.underWay.delete(answered));
-      endpoint.underWay.set(answered, queue.fail);
-    },
-    next: queue.next,
-    cancel() {
-      if (!over) queue.fail(gone('the requester left'));
-    },
-    fail: queue.fail,
+function failureOf(subject: string, code: ErrorCode, reason: string): DomainError {
+  return new DomainError(code, `cannot get an answer from ${subject}: ${reason}`);
+}
+
+function failedExchange(error: DomainError, onOver: () => void): Exchange {
+  const queue = createFrameQueue({ onTake() {}, onOver });
+  queue.fail(error);
+  return { next: queue.next, cancel() {}, fail() {} };
+}
+
+/** Exchanges with a handler of this thread. */
+function answeredBy(
+  hub: Hub,
+  subject: string,
+  underWay: Endpoint['underWay'],
+  run: (payload: Payload, send: Send, context: RequestContext) => Promise<void>,
+): OpenExchange {
+  return (payload, { deadlineMs, signal }, onOver) => {
+    const gate = createCreditGate(streamWindowBytes);
+    const responder = new AbortController();
+    const undo: (() => void)[] = [];
+    let answering = true;
+    const gone = (reason: string): DomainError =>
+      new DomainError('canceled', `cannot send to ${subject}: ${reason}`);
+    const queue = createFrameQueue({
+      onTake: (bytes) => gate.credit(bytes),
+      onOver() {
+        for (const step of undo) step();
+        if (answering) {
+          const reason = gone('the requester is gone');
+          gate.shut(reason);
+          responder.abort(reason);
+        }
+        onOver();
+      },
+    });
+    const fail = (code: ErrorCode, reason: string): void => queue.fail(failureOf(subject, code, reason));
+    if (signal) undo.push(onAbort(signal, () => fail('canceled', 'it was canceled')));
+    const late = (): void => fail('timeout', `no complete answer within ${deadlineMs} ms`);
+    if (Number.isFinite(deadlineMs)) undo.push(hub.clock.after(deadlineMs, late));
+    const send = senderOf(hub, subject, gate, queue.push);
+    const answered = Promise.resolve()
+      .then(() => run(payload, send, { signal: responder.signal, deadlineMs }))
+      .then(
+        () => {
+          answering = false;
+          queue.end();
+        },
+        (error: unknown) => {
+          answering = false;
+          queue.end(asDomainError(error));
+        },
+      )
+      .finally(() => underWay.delete(answered));
+    underWay.set(answered, queue.fail);
+    return { next: queue.next, cancel: () => queue.fail(gone('the requester left')), fail: queue.fail };
   };
+}
+
+/** Exchanges that somebody else answers; only who they end with is kept here. */
+function relayedBy(underWay: Endpoint['underWay'], open: OpenExchange): OpenExchange {
+  return (payload, options, onOver) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let over = false;
+    const exchange = open(payload, options, () => {
+      over = true;
+      resolve();
+      underWay.delete(promise);
+      onOver();
+    });
+    if (!over) underWay.set(promise, exchange.fail);
+    return exchange;
+  };
+}
+
+function onAbort(signal: AbortSignal, run: () => void): () => void {
+  signal.addEventListener('abort', run, { once: true });
+  return () => signal.removeEventListener('abort', run);
 }
 
 // `send` of one answer: checks size, waits for credit, and now and then lets the rest of the process run.
@@ -267,7 +305,10 @@ function senderOf(
   };
 }
 
-interface LocalService extends Service {
+/** A service of the in-process bus. */
+export interface LocalService extends Service {
+  /** Requests on `subject` are opened elsewhere; frames go from there to the requester without a stop here. */
+  relay(subject: string, open: OpenExchange): void;
   /** Stops, and ends the requests under way with `error`. */
   end(error: DomainError): Promise<void>;
 }
@@ -275,8 +316,9 @@ interface LocalService extends Service {
 function createService(hub: Hub, onStop: () => void): LocalService {
   const endpoints = new Set<Endpoint>();
   const removals: (() => void)[] = [];
-  const add = (subject: string, run: Endpoint['run']): void => {
-    const endpoint: Endpoint = { run, underWay: new Map() };
+  const add = (subject: string, openOf: (underWay: Endpoint['underWay']) => OpenExchange): void => {
+    const underWay: Endpoint['underWay'] = new Map();
+    const endpoint: Endpoint = { underWay, open: openOf(underWay) };
     endpoints.add(endpoint);
     removals.push(hub.endpoints.add(subject, endpoint));
   };
@@ -287,10 +329,17 @@ function createService(hub: Hub, onStop: () => void): LocalService {
   };
   return {
     async serve(subject, handler) {
-      add(subject, async (payload, send, context) => send(await handler(payload, context)));
+      add(subject, (underWay) =>
+        answeredBy(hub, subject, underWay, async (payload, send, context) =>
+          send(await handler(payload, context)),
+        ),
+      );
     },
     async serveMany(subject, handler) {
-      add(subject, handler);
+      add(subject, (underWay) => answeredBy(hub, subject, underWay, handler));
+    },
+    relay(subject, open) {
+      add(subject, (underWay) => relayedBy(underWay, open));
     },
     stop,
     async end(error) {

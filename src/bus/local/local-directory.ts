@@ -243,6 +243,7 @@ class Handle implements LocalDirectory {
         if (clock.monotonic() >= endsMs) lose('it could not be renewed in time');
         return lost.signal;
       },
+      heldMs: () => (lost.signal.aborted ? 0 : endsMs - clock.monotonic()),
       release: async () => end(),
     };
   }

@@ -60,8 +60,17 @@ export interface ChannelHandlers<Target, Notice> {
 
 /** One side of the port. `Target` and `Notice` are plain data. */
 export interface PortChannel<Target, Notice> {
-  /** Opens an exchange on the other side. `label` names it in errors. Its requester may send `payload` again. */
-  open(target: Target, label: string, payload: Payload, options: RequestOptions): Exchange;
+  /**
+   * Opens an exchange on the other side. `label` names it in errors. Its requester may send `payload` again. `onOver` is called once, when
+   * nothing more can come, possibly before this returns.
+   */
+  open(
+    target: Target,
+    label: string,
+    payload: Payload,
+    options: RequestOptions,
+    onOver?: () => void,
+  ): Exchange;
   notify(notice: Notice, payload: Payload): void;
   /** Closes the port for both sides; exchanges under way fail with `unavailable`. */
   close(): void;
@@ -98,21 +107,30 @@ class Channel<Target, Notice> implements PortChannel<Target, Notice> {
     port.on('close', () => this.#onClosed());
   }
 
-  open(target: Target, label: string, payload: Payload, options: RequestOptions): Exchange {
+  open(
+    target: Target,
+    label: string,
+    payload: Payload,
+    options: RequestOptions,
+    onOver: () => void = () => {},
+  ): Exchange {
     const { deadlineMs, signal } = options;
     const id = this.#nextId++;
     const undo: (() => void)[] = [];
     const queue = createFrameQueue({
-      onTake: (bytes) => this.#post({ kind: 'credit', id, bytes }),
+      onTake: creditor((bytes) => this.#post({ kind: 'credit', id, bytes })),
       onOver: () => {
         for (const run of undo) run();
         this.#asking.delete(id);
+        onOver();
       },
     });
-    const fail = (code: ErrorCode, reason: string): void => {
+    const failWith = (error: DomainError): void => {
       if (this.#asking.has(id)) this.#post({ kind: 'cancel', id });
-      queue.fail(new DomainError(code, `cannot get an answer from ${label}: ${reason}`));
+      queue.fail(error);
     };
+    const fail = (code: ErrorCode, reason: string): void =>
+      failWith(new DomainError(code, `cannot get an answer from ${label}: ${reason}`));
     const onAbort = (): void => fail('canceled', 'it was canceled');
     if (signal?.aborted) onAbort();
     else if (!this.#isOpen) fail('unavailable', goneReason);
@@ -128,7 +146,7 @@ class Channel<Target, Notice> implements PortChannel<Target, Notice> {
         lent.transfer,
       );
     }
-    return { next: queue.next, cancel: () => fail('canceled', 'the requester left') };
+    return { next: queue.next, cancel: () => fail('canceled', 'the requester left'), fail: failWith };
   }
 
   notify(notice: Notice, payload: Payload): void {
@@ -203,6 +221,17 @@ class Channel<Target, Notice> implements PortChannel<Target, Notice> {
     for (const id of [...this.#answering.keys()]) this.#abort(id, gone);
     this.#handlers.onClose();
   }
+}
+
+// Gives credit in large parts: what is small ends before its sender waits for any.
+function creditor(post: (bytes: number) => void): (bytes: number) => void {
+  let owed = 0;
+  return (bytes) => {
+    owed += bytes;
+    if (owed < streamWindowBytes / 4) return;
+    post(owed);
+    owed = 0;
+  };
 }
 
 interface Shipment {

@@ -16,7 +16,13 @@ import type {
   Unsubscribe,
 } from '../bus.ts';
 import { type Exchange, framesOf } from './credit.ts';
-import { checkPayload, localPayloadBytesMax, onlyReply } from './local-bus.ts';
+import {
+  checkPayload,
+  type LocalBus,
+  type LocalService,
+  localPayloadBytesMax,
+  onlyReply,
+} from './local-bus.ts';
 import { openPortChannel, type PortChannel } from './port-channel.ts';
 
 /** What a worker opens on the main thread. */
@@ -50,17 +56,16 @@ const untilDone: RequestOptions = { deadlineMs: Number.POSITIVE_INFINITY };
  * Connects a worker's port to `bus` and gives the worker everything of the bus; `bus` is the worker's own handle and is closed
  * when the worker ends or closes its side. Returns what cuts the worker off.
  */
-export function bridgeThread(bus: Bus, port: MessagePort, clock: Clock): () => Promise<void> {
+export function bridgeThread(bus: LocalBus, port: MessagePort, clock: Clock): () => Promise<void> {
   const subscriptions = new Map<number, Unsubscribe>();
-  const services = new Map<number, Service>();
+  const services = new Map<number, LocalService>();
 
-  const serveEndpoint = (service: number, subject: string, endpoint: number): Promise<void> => {
+  const serveEndpoint = (service: number, subject: string, endpoint: number): void => {
     const made = services.get(service);
     invariant(made, `a worker serves ${subject} on service ${service}, which it did not make`);
-    return made.serveMany(subject, async (payload, send, context) => {
-      for await (const frame of framesOf(() => channel.open({ endpoint }, subject, payload, context)))
-        await send(frame);
-    });
+    made.relay(subject, (payload, options, onOver) =>
+      channel.open({ endpoint }, subject, payload, options, onOver),
+    );
   };
 
   const channel: PortChannel<Target, Notice> = openPortChannel<Target, Notice>(port, clock, {
@@ -78,7 +83,7 @@ export function bridgeThread(bus: Bus, port: MessagePort, clock: Clock): () => P
           services.set(target.service, await bus.service(target.info));
           return send(nothing);
         case 'serve':
-          await serveEndpoint(target.service, target.subject, target.endpoint);
+          serveEndpoint(target.service, target.subject, target.endpoint);
           return send(nothing);
         case 'stop':
           await services.get(target.service)?.stop();

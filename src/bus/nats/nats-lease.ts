@@ -29,6 +29,7 @@ export async function holdLease(
     get lost() {
       return holder.lost;
     },
+    heldMs: () => holder.heldMs(),
     release: () => holder.release(),
   };
 }
@@ -65,6 +66,10 @@ class LeaseHolder {
     if (this.#bucket.context.clock.monotonic() >= this.#endsAt())
       this.#lose('it could not be renewed in time');
     return this.#aborter.signal;
+  }
+
+  heldMs(): number {
+    return this.#isOver ? 0 : this.#endsAt() - this.#bucket.context.clock.monotonic();
   }
 
   async release(): Promise<void> {
