@@ -1,6 +1,7 @@
 // The threads of an embedded process, as its main thread sees them: partition p lives in thread p modulo their number, the main thread
 // being number 0. A query asks all partitions, so that their work goes on side by side.
 
+import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { World } from './actors/actor.ts';
 import type { ActorRef, LaunchedActor } from './actors/runtime.ts';
@@ -20,6 +21,7 @@ import {
   type ShardReply,
   type ThreadStart,
 } from './embedded-protocol.ts';
+import { DomainError } from './model/errors.ts';
 import type { Config } from './platform/config.ts';
 import type { RehearsalOutcome } from './rehearsal.ts';
 import { type LaunchShard, shardLauncher } from './roles.ts';
@@ -92,14 +94,27 @@ async function startWorker(
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEBIBYTES },
     name: `skein-${thread}`,
   });
-  worker.on('error', (error) => {
-    throw error;
-  });
-  await new Promise<void>((resolve) => worker.once('message', () => resolve()));
-  return async () => {
+  const undo = async (): Promise<void> => {
+    worker.removeAllListeners();
     await cutOff();
     await worker.terminate();
   };
+  try {
+    await Promise.race([once(worker, 'message'), ended(worker, thread)]);
+  } catch (error) {
+    await undo();
+    throw error;
+  }
+  ended(worker, thread).catch((error) => {
+    throw error;
+  });
+  return undo;
+}
+
+// Rejects when the worker ends, with what ended it.
+async function ended(worker: Worker, thread: number): Promise<never> {
+  const [code] = await once(worker, 'exit'); // rejects with the worker's own error, which comes first
+  throw new DomainError('internal', `thread ${thread} ended with exit code ${code}`);
 }
 
 function includeMetrics({ world, bus }: ThreadOptions, thread: number): void {
