@@ -7,9 +7,8 @@ import { threadSubject } from './bus/subjects.ts';
 import { decodeEnvelope, encodeEnvelope } from './codec/envelope.ts';
 import type { Config } from './platform/config.ts';
 import type { MetricsSnapshot } from './platform/metrics.ts';
-import type { RehearsalOutcome } from './rehearsal.ts';
 
-/** What a thread is started with. */
+/** What a thread opens a world with; the port to that world's bus comes with it. */
 export interface ThreadStart {
   /** Its number; the main thread is 0. */
   readonly thread: number;
@@ -20,7 +19,12 @@ export interface ThreadStart {
   readonly cluster: ClusterFacts;
   /** Largest message of a log. */
   readonly logPayloadBytesMax: number;
+  /** The world is a stage for a rehearsal, in this folder alone: silent, and gone when its port closes. */
+  readonly stage: string | undefined;
 }
+
+/** What a thread says to its port when a world is open. */
+export const OPENED = 'opened';
 
 /** How an actor of another thread stands. */
 export interface ActorFacts {
@@ -45,7 +49,6 @@ export interface ThreadMessages {
   };
   stop: { request: { readonly partition: number }; reply: ShardReply };
   metrics: { request: undefined; reply: { readonly snapshot: MetricsSnapshot } };
-  rehearse: { request: undefined; reply: RehearsalOutcome };
 }
 
 /** Event of a thread: a shard of it changed. */

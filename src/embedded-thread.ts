@@ -1,7 +1,7 @@
-// The entry of a worker thread of an embedded process: it runs the shards of some partitions in a world of its own, whose bus, logs and
-// directory are the main thread's, reached over a port. Started by embedded-threads.ts through bin/thread.js.
+// The entry of a worker thread of an embedded process: it runs the shards of some partitions in worlds whose bus, logs and directory are
+// the main thread's, reached over a port for each world. Started by embedded-threads.ts through bin/thread.js.
 
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import type { World } from './actors/actor.ts';
 import type { ActorRef } from './actors/runtime.ts';
 import type { ShardMessages } from './actors/shard/messages.ts';
@@ -15,6 +15,7 @@ import {
   type ActorFacts,
   FACTS,
   type FactsEvent,
+  OPENED,
   type ShardReply,
   serveThread,
   type ThreadStart,
@@ -23,20 +24,23 @@ import { DomainError, invariant } from './model/errors.ts';
 import { realClock } from './platform/clock.ts';
 import { keepCompiledCode } from './platform/compiled-code.ts';
 import { realDisk } from './platform/disk.ts';
-import { type LogLevel, realLogger } from './platform/log.ts';
+import { type LogLevel, realLogger, silentLogger } from './platform/log.ts';
 import { createMetrics } from './platform/metrics.ts';
 import { realRandom } from './platform/random.ts';
-import { rehearse } from './rehearsal.ts';
 import { type LaunchShard, shardLauncher } from './roles.ts';
+import { stageData, stageObjects } from './stage.ts';
 import { openObjects, queryMemory } from './world.ts';
 
 type Shard = ActorRef<ShardMessages>;
 
 async function openThreadWorld(start: ThreadStart, bus: Bus): Promise<World> {
-  const { config, identity, cluster, thread, threads, logPayloadBytesMax } = start;
+  const { config, identity, cluster, thread, threads, logPayloadBytesMax, stage } = start;
   const clock = realClock();
-  const log = realLogger(config.process.log_level as LogLevel).with({ process: identity.id, thread });
-  const disk = realDisk(config.process.data);
+  const isStage = stage !== undefined;
+  const log = isStage
+    ? silentLogger()
+    : realLogger(config.process.log_level as LogLevel).with({ process: identity.id, thread });
+  const disk = realDisk(isStage ? stage : config.process.data);
   const metrics = createMetrics({ withProcess: false });
   return {
     identity,
@@ -44,10 +48,10 @@ async function openThreadWorld(start: ThreadStart, bus: Bus): Promise<World> {
     bus,
     logs: remoteLogs(bus, logPayloadBytesMax),
     directory: remoteDirectory(bus, clock),
-    objects: await openObjects(config, disk, clock, log),
+    objects: isStage ? stageObjects(disk) : await openObjects(config, disk, clock, log),
     clock,
     random: realRandom(),
-    disk,
+    disk: isStage ? stageData(disk) : disk,
     metrics,
     memory: queryMemory(config, metrics, threads),
     log,
@@ -105,8 +109,10 @@ class ThreadShards {
   }
 }
 
-async function runThread(start: ThreadStart, port: MessagePort): Promise<void> {
+async function runWorld(start: ThreadStart, port: MessagePort): Promise<void> {
   const { thread, threads, config, version } = start;
+  // Whoever rehearsed has compiled what the next start need not compile again.
+  port.once('close', keepCompiledCode);
   const bus = connectThreadBus(port, { clock: realClock() });
   const world = await openThreadWorld(start, bus);
   const shards = new ThreadShards(shardLauncher(config, world, threads), (event) =>
@@ -124,15 +130,12 @@ async function runThread(start: ThreadStart, port: MessagePort): Promise<void> {
   );
   await serveThread(service, thread, 'stop', ({ partition }) => shards.stop(partition));
   await serveThread(service, thread, 'metrics', async () => ({ snapshot: await world.metrics.snapshot() }));
-  await serveThread(service, thread, 'rehearse', async (_, signal) => {
-    const disk = world.disk.within(`rehearsal-${thread}`);
-    const outcome = await rehearse({ config, version, disk, world, signal });
-    keepCompiledCode();
-    return outcome;
-  });
 }
 
-const { start, port } = workerData as { start: ThreadStart; port: MessagePort };
-await runThread(start, port);
-if (!start.config.process.rehearsal) keepCompiledCode();
-parentPort!.postMessage('ready');
+// A world that cannot be opened ends the thread, which says why.
+parentPort!.on('message', ({ start, port }: { start: ThreadStart; port: MessagePort }) => {
+  void runWorld(start, port).then(() => {
+    if (start.stage === undefined && !start.config.process.rehearsal) keepCompiledCode();
+    parentPort!.postMessage(OPENED);
+  });
+});

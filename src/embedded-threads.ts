@@ -23,17 +23,22 @@ import {
 } from './embedded-protocol.ts';
 import { DomainError } from './model/errors.ts';
 import type { Config } from './platform/config.ts';
-import type { RehearsalOutcome } from './rehearsal.ts';
 import { type LaunchShard, shardLauncher } from './roles.ts';
 
-/** The worker threads of a process. */
-export interface Threads {
+/** A world whose shards live in the threads of the process. */
+export interface ThreadedWorld {
   /** Starts shards, each in its thread. */
   readonly launchShard: LaunchShard;
-  /** One rehearsal in each worker, since each compiles for itself. */
-  rehearse(signal: AbortSignal): Promise<RehearsalOutcome[]>;
-  /** Ends the workers; their shards have been stopped before. */
+  /** Cuts the workers off this world; its shards have been stopped before. */
   close(): Promise<void>;
+}
+
+/** The worker threads of a process. */
+export interface Threads extends ThreadedWorld {
+  /** How many, the main thread among them. */
+  readonly count: number;
+  /** Opens a stage beside the process's own world: in a folder of its own, and with a hub of its own. */
+  openStage(world: World, bus: LocalBus, folder: string): Promise<ThreadedWorld>;
 }
 
 /** What threads are made of. */
@@ -53,67 +58,110 @@ const YOUNG_MEBIBYTES = 24;
 
 /** Starts `threads` - 1 workers. A worker that dies takes the process with it, as an error on the main thread would. */
 export async function startThreads(options: ThreadOptions): Promise<Threads> {
+  const workers = Array.from({ length: options.threads - 1 }, (_, i) => startWorker(i + 1));
+  const close = async (): Promise<void> => {
+    await Promise.all(workers.map((worker) => worker.end()));
+  };
+  try {
+    const main = await openWorldIn(workers, options, undefined);
+    for (const { thread } of workers) includeMetrics(options, thread);
+    for (const worker of workers) worker.watch();
+    return {
+      count: options.threads,
+      launchShard: main.launchShard,
+      openStage: (world, bus, folder) => openWorldIn(workers, { ...options, world, bus }, folder),
+      async close() {
+        await main.close();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openWorldIn(
+  workers: readonly ShardWorker[],
+  options: ThreadOptions,
+  stage: string | undefined,
+): Promise<ThreadedWorld> {
   const { config, world, bus, threads } = options;
   const here = shardLauncher(config, world, threads);
-  const workers = Array.from({ length: threads - 1 }, (_, i) => i + 1);
   const undo: (() => Promise<unknown>)[] = [];
-  if (workers.length > 0) {
-    undo.push(await serveLogs(bus, world.logs), await serveDirectory(bus, world.directory));
-    undo.push(...(await Promise.all(workers.map((thread) => startWorker(options, thread)))));
-    for (const thread of workers) includeMetrics(options, thread);
+  const close = async (): Promise<void> => {
+    for (const step of undo.reverse()) await step();
+  };
+  try {
+    if (workers.length > 0)
+      undo.push(await serveLogs(bus, world.logs), await serveDirectory(bus, world.directory));
+    for (const worker of workers) undo.push(await worker.open(options, stage));
+  } catch (error) {
+    await close();
+    throw error;
   }
   return {
     launchShard(partition, onChange) {
       const thread = partition % threads;
       return thread === 0 ? here(partition, onChange) : launchRemote(bus, thread, partition, onChange);
     },
-    rehearse: (signal) =>
-      Promise.all(
-        workers.map((thread) =>
-          askThread(bus, thread, 'rehearse', undefined, { deadlineMs: Number.POSITIVE_INFINITY, signal }),
-        ),
-      ),
-    async close() {
-      for (const step of undo.reverse()) await step();
+    close,
+  };
+}
+
+/** A worker thread as the main one has it. */
+interface ShardWorker {
+  readonly thread: number;
+  /** Opens a world in it; returns what cuts it off that world again. */
+  open(options: ThreadOptions, stage: string | undefined): Promise<() => Promise<void>>;
+  /** From now on its end is an error of the process. */
+  watch(): void;
+  end(): Promise<void>;
+}
+
+function startWorker(thread: number): ShardWorker {
+  const worker = new Worker(new URL('../bin/thread.js', import.meta.url), {
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEBIBYTES },
+    name: `skein-${thread}`,
+  });
+  return {
+    thread,
+    async open({ config, version, world, bus, threads }, stage) {
+      const { identity, cluster, clock, logs } = world;
+      const { port1, port2 } = new MessageChannel();
+      const cutOff = bridgeThread(bus.share(), port1, clock);
+      const { payloadBytesMax: logPayloadBytesMax } = logs;
+      const start = { thread, threads, config, version, identity, cluster, logPayloadBytesMax, stage };
+      worker.postMessage({ start: start satisfies ThreadStart, port: port2 }, [port2]);
+      const over = new AbortController();
+      try {
+        await Promise.race([
+          once(worker, 'message', { signal: over.signal }),
+          ended(worker, thread, over.signal),
+        ]);
+      } catch (error) {
+        await cutOff();
+        throw error;
+      } finally {
+        over.abort();
+      }
+      return cutOff;
+    },
+    watch() {
+      ended(worker, thread).catch((error) => {
+        throw error;
+      });
+    },
+    async end() {
+      worker.removeAllListeners();
+      await worker.terminate();
     },
   };
 }
 
-async function startWorker(
-  { config, version, world, bus, threads }: ThreadOptions,
-  thread: number,
-): Promise<() => Promise<unknown>> {
-  const { identity, cluster, clock } = world;
-  const { port1, port2 } = new MessageChannel();
-  const cutOff = bridgeThread(bus.share(), port1, clock);
-  const logPayloadBytesMax = world.logs.payloadBytesMax;
-  const start: ThreadStart = { thread, threads, config, version, identity, cluster, logPayloadBytesMax };
-  const worker = new Worker(new URL('../bin/thread.js', import.meta.url), {
-    workerData: { start, port: port2 },
-    transferList: [port2],
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEBIBYTES },
-    name: `skein-${thread}`,
-  });
-  const undo = async (): Promise<void> => {
-    worker.removeAllListeners();
-    await cutOff();
-    await worker.terminate();
-  };
-  try {
-    await Promise.race([once(worker, 'message'), ended(worker, thread)]);
-  } catch (error) {
-    await undo();
-    throw error;
-  }
-  ended(worker, thread).catch((error) => {
-    throw error;
-  });
-  return undo;
-}
-
 // Rejects when the worker ends, with what ended it.
-async function ended(worker: Worker, thread: number): Promise<never> {
-  const [code] = await once(worker, 'exit'); // rejects with the worker's own error, which comes first
+async function ended(worker: Worker, thread: number, signal?: AbortSignal): Promise<never> {
+  const [code] = await once(worker, 'exit', signal && { signal }); // rejects with the worker's own error, which comes first
   throw new DomainError('internal', `thread ${thread} ended with exit code ${code}`);
 }
 

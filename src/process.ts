@@ -20,6 +20,7 @@ import { type LogLevel, realLogger } from './platform/log.ts';
 import type { Metrics } from './platform/metrics.ts';
 import { rehearse } from './rehearsal.ts';
 import { type Roles, rolesOf, standbysOf, startRoles, stopRoles } from './roles.ts';
+import { STAGE_FOLDER } from './stage.ts';
 import { isEmbedded, type OpenWorld, openWorld } from './world.ts';
 
 /** What a process is started with. */
@@ -104,10 +105,9 @@ function startRehearsal(
     return async () => {};
   }
   const leaving = new AbortController();
-  const disk = world.disk.within('rehearsal');
-  const here = rehearse({ config, version, disk, world, signal: leaving.signal });
-  const done = Promise.all([here, threads?.rehearse(leaving.signal)]).then(
-    ([outcome]) => {
+  const folder = path.resolve(config.process.data, STAGE_FOLDER);
+  const done = rehearse({ config, version, folder, threads, world, signal: leaving.signal }).then(
+    (outcome) => {
       keepCompiledCode();
       world.log.info('rehearsal is over', { ...outcome });
     },

@@ -1,7 +1,8 @@
 // A rehearsal: a miniature Skein of this process's own actors takes made-up series, cuts a block and answers the usual kinds of
 // queries over and over, over HTTP as ever, in the background of the first seconds, so that V8 has compiled those paths before anybody
 // waits for them. Without it the first dashboards after a restart run two to three times slower (docs/performance.md). It has a bus, a
-// log, a bucket and metrics of its own; nothing of it is seen outside but a port of the loopback and a folder, both gone when it ends.
+// log, a bucket and metrics of its own; nothing of it is seen outside but a port of the loopback and a folder, both gone when it ends. Worker
+// threads take part, since each compiles for itself.
 
 import type { World } from './actors/actor.ts';
 import { openHttpApp } from './actors/http-app.ts';
@@ -12,33 +13,20 @@ import type { ReceiverMessages } from './actors/receiver/messages.ts';
 import { receiver } from './actors/receiver/receiver.ts';
 import { type ActorRef, startActor } from './actors/runtime.ts';
 import type { ShardMessages } from './actors/shard/messages.ts';
-import { shard } from './actors/shard/shard.ts';
 import { DEFAULT_TENANT } from './actors/tenant.ts';
-import { createLocalBus } from './bus/local/local-bus.ts';
-import { openLocalDirectory } from './bus/local/local-directory.ts';
-import { openLocalLogs } from './bus/local/local-log.ts';
-import { joinCluster } from './cluster-record.ts';
 import { encodeSnappy } from './codec/snappy.ts';
 import { invariant } from './model/errors.ts';
 import { sleep } from './platform/clock.ts';
 import type { Config } from './platform/config.ts';
-import type { Disk } from './platform/disk.ts';
-import { silentLogger } from './platform/log.ts';
-import { MemoryPool } from './platform/memory.ts';
-import { createMetrics } from './platform/metrics.ts';
+import { realDisk } from './platform/disk.ts';
 import { SCRAPE_MS, SPAN_MS, scriptUntil, writeRequestAt } from './rehearsal-script.ts';
+import type { LaunchShard } from './roles.ts';
+import { openStage, type StageOptions } from './stage.ts';
 import { META_FILE } from './storage/block/block-meta.ts';
-import { blockCaches } from './storage/block/block-reader.ts';
-import { folderStore } from './storage/objects/folder.ts';
 import type { ObjectStore } from './storage/objects/object-store.ts';
 
 /** What a rehearsal borrows of its process. */
-export interface RehearsalOptions {
-  readonly config: Config;
-  readonly version: string;
-  /** A folder of its own. */
-  readonly disk: Disk;
-  readonly world: Pick<World, 'clock' | 'random'>;
+export interface RehearsalOptions extends StageOptions {
   /** How often everything is asked in each performance; ROUNDS when absent. */
   readonly rounds?: number;
   /** Ends it early. */
@@ -57,11 +45,9 @@ export interface RehearsalOutcome {
  * each does not fall back to the slow path when the process's own come.
  */
 const PERFORMANCES = 2;
-const PARTITIONS = 2;
-const NAME = 'rehearsal';
 const API = '/api/v1';
-/** Within SPAN_MS: two of each partition or more. */
-const BLOCKS_MIN: number = 2 * PARTITIONS;
+/** Blocks of each partition, or more, within SPAN_MS. */
+const BLOCKS_MIN = 2;
 /** Ticks until then: one gets the lease, one cuts; more only where the disk is slow. */
 const TICKS_MAX = 500;
 const TICK_MS = 20;
@@ -69,7 +55,6 @@ const TICK_MS = 20;
 const ROUNDS = 5;
 /** Shortest pause after a request; it is as long as the request was, so that the process's real work goes first. */
 const PAUSE_MS_MIN = 1;
-const CACHE_BYTES: number = 1 << 20;
 
 /** Runs a rehearsal to its end; what it leaves on disk is removed even when it fails. */
 export async function rehearse(options: RehearsalOptions): Promise<RehearsalOutcome> {
@@ -83,12 +68,12 @@ export async function rehearse(options: RehearsalOptions): Promise<RehearsalOutc
 }
 
 async function perform(options: RehearsalOptions): Promise<RehearsalOutcome> {
-  const { disk, config } = options;
+  const disk = realDisk(options.folder);
   await disk.remove('');
-  const { world, close } = await openStage(options);
-  const undo: (() => Promise<void>)[] = [close];
+  const undo: (() => Promise<void>)[] = [];
   try {
-    const { shards, writes, reads } = await startActors(config, world, undo);
+    const { world, launchShard } = await openStage(options, undo);
+    const { shards, writes, reads } = await startActors(options.config, world, launchShard, undo);
     const end = Math.floor(world.clock.now() / SCRAPE_MS) * SCRAPE_MS;
     await writeUntil(end, writes, options.signal);
     await cutBlocks(shards, world, options.signal);
@@ -107,31 +92,25 @@ async function perform(options: RehearsalOptions): Promise<RehearsalOutcome> {
 async function startActors(
   config: Config,
   world: World,
+  launchShard: LaunchShard,
   undo: (() => Promise<void>)[],
 ): Promise<{
   shards: ActorRef<ShardMessages>[];
   writes: ActorRef<ReceiverMessages>;
   reads: ActorRef<QuerierMessages>;
 }> {
-  const start = async <A extends { stop(): Promise<void> }>(starting: Promise<A>): Promise<A> => {
-    const actor = await starting;
-    undo.push(() => actor.stop());
-    return actor;
-  };
-  const caches = blockCaches({
-    pageBytesMax: CACHE_BYTES,
-    postingsBytesMax: CACHE_BYTES,
-    tableBytesMax: CACHE_BYTES,
-    headerBytesMax: CACHE_BYTES,
-  });
   const shards: ActorRef<ShardMessages>[] = [];
-  for (let partition = 0; partition < PARTITIONS; partition++)
-    shards.push(await start(startActor(shard, { config, partition, caches }, world, `shard-${partition}`)));
-  return {
-    shards,
-    writes: await start(startActor(receiver, config, world)),
-    reads: await start(startActor(querier, config, world)),
-  };
+  for (let partition = 0; partition < world.cluster.partitions; partition++) {
+    const { actor, started } = launchShard(partition);
+    await started;
+    undo.push(() => actor.stop());
+    shards.push(actor);
+  }
+  const writes = await startActor(receiver, config, world);
+  undo.push(() => writes.stop());
+  const reads = await startActor(querier, config, world);
+  undo.push(() => reads.stop());
+  return { shards, writes, reads };
 }
 
 async function writeUntil(
@@ -154,7 +133,8 @@ async function cutBlocks(
   signal: AbortSignal,
 ): Promise<void> {
   for (const actor of shards) await actor.ask('place', { rank: 0 });
-  for (let ticks = 0; (await countBlocks(objects)) < BLOCKS_MIN; ticks++) {
+  const blocksMin = BLOCKS_MIN * shards.length;
+  for (let ticks = 0; (await countBlocks(objects)) < blocksMin; ticks++) {
     invariant(ticks < TICKS_MAX, 'a rehearsal cannot go on: no blocks are cut');
     for (const actor of shards) await actor.ask('tick', undefined);
     await sleep(clock, TICK_MS, signal);
@@ -188,40 +168,6 @@ async function openEdge(
   });
   http.mount([{ path: API, app }]);
   return `http://${http.server.address}${API}`;
-}
-
-async function openStage({ config, disk, world, version }: RehearsalOptions): Promise<{
-  world: World;
-  close: () => Promise<void>;
-}> {
-  const { clock, random } = world;
-  const log = silentLogger();
-  const bus = createLocalBus({ clock });
-  const bytesMax = config.embedded.log_bytes_max;
-  const logs = await openLocalLogs({ disk: disk.within('log'), clock, log, bytesMax });
-  const directory = await openLocalDirectory({ disk: disk.within('directory'), clock });
-  const { id, partitions } = await joinCluster(directory, logs, PARTITIONS, random);
-  return {
-    world: {
-      identity: { id: NAME, zone: '', version, address: NAME },
-      cluster: { id, prefix: NAME, partitions },
-      bus,
-      logs,
-      directory,
-      objects: folderStore(disk.within('bucket')),
-      clock,
-      random,
-      disk: disk.within('data'),
-      metrics: createMetrics({ withProcess: false }),
-      memory: new MemoryPool('query.process_memory_bytes_max', config.query.memory_bytes_max),
-      log,
-    },
-    async close() {
-      await bus.close();
-      await directory.close();
-      await logs.close();
-    },
-  };
 }
 
 async function play(

@@ -4,7 +4,6 @@ import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { realClock } from '../src/platform/clock.ts';
 import { readConfig } from '../src/platform/config-reader.ts';
-import { realDisk } from '../src/platform/disk.ts';
 import { realRandom } from '../src/platform/random.ts';
 import { type RehearsalOptions, rehearse } from '../src/rehearsal.ts';
 
@@ -15,7 +14,7 @@ describe('a rehearsal', () => {
   const options = (signal: AbortSignal): RehearsalOptions => ({
     config: readConfig({ environment: {}, flags: {} }),
     version: '1.2.3',
-    disk: realDisk(folder).within('rehearsal'),
+    folder: path.join(folder, 'rehearsal'),
     world: { clock: realClock(), random: realRandom() },
     rounds: 1,
     signal,

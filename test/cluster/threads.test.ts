@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -6,6 +7,8 @@ import { startThreads } from '../../src/embedded-threads.ts';
 import type { Config } from '../../src/platform/config.ts';
 import { readConfig } from '../../src/platform/config-reader.ts';
 import { silentLogger } from '../../src/platform/log.ts';
+import { rehearse } from '../../src/rehearsal.ts';
+import { STAGE_FOLDER } from '../../src/stage.ts';
 import { type OpenWorld, openWorld } from '../../src/world.ts';
 import { rawRequest } from '../helpers/raw-http.ts';
 import { type SkeinServer, startSkein } from '../helpers/skein-server.ts';
@@ -80,6 +83,25 @@ describe('threads', () => {
   afterEach(async () => {
     await open.close();
     await rm(folder, { recursive: true, force: true });
+  });
+
+  it('play in a rehearsal together, which leaves nothing behind', async () => {
+    const { world, hub: bus } = open;
+    const threads = await startThreads({ config, version: '1.2.3', world, bus: bus!, threads: 2 });
+    const stage = path.join(folder, STAGE_FOLDER);
+    const { signal } = new AbortController();
+    let stages = 0;
+    const openStage: typeof threads.openStage = async (...stageOptions) => {
+      const opened = await threads.openStage(...stageOptions);
+      stages++;
+      return opened;
+    };
+    const taking = { count: threads.count, openStage };
+    const options = { config, version: '1.2.3', folder: stage, threads: taking, world, rounds: 1, signal };
+    expect((await rehearse(options)).requests).toBeGreaterThan(50);
+    expect(stages).toBe(2);
+    expect(existsSync(stage)).toBe(false);
+    await threads.close();
   });
 
   it('fail to start with what kept one of them from starting', async () => {
