@@ -1,4 +1,13 @@
 # Skein runs its TypeScript sources directly on Node 24: the image is Node, the production packages and the sources.
+# The kernels' AssemblyScript is compiled in a stage of its own, whose packages stay there.
+FROM node:24-bookworm-slim AS kernels
+WORKDIR /skein
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY src/kernels/assembly src/kernels/assembly
+COPY tools/kernels.ts tools/kernels.ts
+RUN node tools/kernels.ts
+
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /skein
@@ -7,6 +16,7 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/node-linux-* && npm cache clean --force
 COPY bin bin
 COPY src src
+COPY --from=kernels /skein/build build
 # Compiles once for every container: the user below may not write here.
 RUN node bin/skein.js version
 RUN mkdir /data && chown node /data

@@ -29,7 +29,7 @@ import { createMetrics } from './platform/metrics.ts';
 import { realRandom } from './platform/random.ts';
 import { type LaunchShard, shardLauncher } from './roles.ts';
 import { stageData, stageObjects } from './stage.ts';
-import { openObjects, queryMemory } from './world.ts';
+import { openObjects, queryKernels, queryMemory } from './world.ts';
 
 type Shard = ActorRef<ShardMessages>;
 
@@ -54,6 +54,7 @@ async function openThreadWorld(start: ThreadStart, bus: Bus): Promise<World> {
     disk: isStage ? stageData(disk) : disk,
     metrics,
     memory: queryMemory(config, metrics, threads),
+    kernels: queryKernels(log),
     log,
   };
 }

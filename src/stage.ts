@@ -15,6 +15,7 @@ import { createMetrics } from './platform/metrics.ts';
 import { type LaunchShard, shardLauncher } from './roles.ts';
 import { folderStore } from './storage/objects/folder.ts';
 import type { ObjectStore } from './storage/objects/object-store.ts';
+import { queryKernels } from './world.ts';
 
 /** Name of its folder in the process's data folder. */
 export const STAGE_FOLDER = 'rehearsal';
@@ -70,6 +71,7 @@ export async function openStage(
     disk: stageData(disk),
     metrics: createMetrics({ withProcess: false }),
     memory: new MemoryPool('query.process_memory_bytes_max', config.query.memory_bytes_max),
+    kernels: queryKernels(log),
     log,
   };
   if (threads === undefined) return { world, launchShard: shardLauncher(config, world, count) };

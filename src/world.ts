@@ -6,12 +6,15 @@ import { createLocalBus, type LocalBus } from './bus/local/local-bus.ts';
 import { openLocalDirectory } from './bus/local/local-directory.ts';
 import { openLocalLogs } from './bus/local/local-log.ts';
 import { joinCluster } from './cluster-record.ts';
+import { openKernels } from './kernels/kernels.ts';
 import type { Links } from './links.ts';
 import { asDomainError, DomainError } from './model/errors.ts';
+import type { SampleKernels } from './model/samples.ts';
 import { realClock } from './platform/clock.ts';
 import type { Config } from './platform/config.ts';
 import { coreCount } from './platform/cores.ts';
 import { realDisk } from './platform/disk.ts';
+import { readKernelsFile } from './platform/kernels-file.ts';
 import type { Logger } from './platform/log.ts';
 import { heapBytesMax, MemoryPool } from './platform/memory.ts';
 import { createMetrics, type Metrics } from './platform/metrics.ts';
@@ -78,6 +81,7 @@ export async function openWorld(
     disk,
     metrics,
     memory: queryMemory(config, metrics, threads),
+    kernels: queryKernels(log),
     log: log.with({ process: identity.id }),
   };
   return { world, threads, hub: links.hub, close: links.close };
@@ -104,6 +108,16 @@ export function queryMemory({ query }: Config, metrics: Metrics, threads: number
     (gauge) => gauge.set(pool.held),
   );
   return pool;
+}
+
+/** The WebAssembly kernels of one thread; undefined where they were not compiled. */
+export function queryKernels(log: Logger): SampleKernels | undefined {
+  const wasm = readKernelsFile();
+  if (wasm !== undefined) return openKernels(wasm);
+  log.warn(
+    'queries run without WebAssembly, which is slower: build/kernels.wasm is not there; npm run prepare makes it',
+  );
+  return undefined;
 }
 
 // A process keeps its name with its data folder: started again, it gets the partitions whose snapshots it has.

@@ -205,7 +205,7 @@ export function decodeXor(bytes: Uint8Array, start: number, end: number, target:
 
 /**
  * As decodeXor, for `count` samples whose bits lie in bytes [from, to) of `view` without a header: what a head uses for chunks
- * that are still being written.
+ * that are still being written. Its twin in WebAssembly is src/kernels/assembly/xor.ts.
  */
 export function decodeXorAt(
   view: DataView,
@@ -219,8 +219,15 @@ export function decodeXorAt(
   // A sample takes at least two bits, so a header cannot ask for more memory than its chunk could fill.
   if (count > (to - from) * 4) throw corrupt(`${count} samples in ${to - from} bytes`);
   growColumns(target, target.count + count);
-  const { timestamps, bits } = target;
+  const { timestamps, bits, kernels } = target;
   let at = target.count;
+  if (kernels !== undefined) {
+    const next = kernels.decodeXor(view, from, to, count, start, end, at);
+    if (next >= 0) {
+      target.count = next;
+      return;
+    }
+  }
   let position = from + varintBytes(view, from, to);
   let time = zigzag(varintAt(view, from, to));
   let high = peekBits(view, position * 8, to);

@@ -24,15 +24,94 @@ export interface SampleColumns {
   histograms: HistogramColumns | undefined;
   /** Per sample its row of `histograms`, -1 for a float (and behind `count`); without meaning where there are no histograms. */
   rows: Int32Array;
+  /** There while the columns of floats lie in the kernels' memory: shared, good until something else is read on this thread. */
+  kernels: SampleKernels | undefined;
   count: number;
 }
+
+/**
+ * Kernels over columns of a fixed size in a memory of their own, shared by all that read on one thread: between reading a series and
+ * using what was read nothing may wait. `from`, `to`, `output` and `present` have room for as many steps as their length says.
+ */
+export interface SampleKernels {
+  readonly timestamps: Float64Array;
+  readonly values: Float64Array;
+  readonly bits: Uint32Array;
+  readonly from: Int32Array;
+  readonly to: Int32Array;
+  readonly output: Float64Array;
+  readonly present: Uint8Array;
+  /**
+   * Decodes an XOR chunk of `count` samples, its bits in bytes [from, to) of `view`, from index `at` of the columns on; see decodeXorAt
+   * in codec/xor-chunk.ts. Returns the index behind the last sample; -1 for what it cannot read, its twin says why.
+   */
+  decodeXor(
+    view: DataView,
+    from: number,
+    to: number,
+    count: number,
+    start: number,
+    end: number,
+    at: number,
+  ): number;
+  /** Drops staleness markers of `count` samples, fills `from` and `to` for windows (end - range, end]; returns the samples left. */
+  findWindows(count: number, steps: number, end: number, step: number, range: number): number;
+  /** rate, increase or delta of the windows found, into `output` and `present`; see query/kernels/rate.ts. */
+  extrapolate(
+    steps: number,
+    end: number,
+    step: number,
+    range: number,
+    isCounter: boolean,
+    isRate: boolean,
+  ): void;
+}
+
+/** Empty columns in the kernels' memory. */
+export function kernelColumns(kernels: SampleKernels): SampleColumns {
+  const { timestamps, values, bits } = kernels;
+  return {
+    timestamps,
+    values,
+    bits,
+    starts: undefined,
+    histograms: undefined,
+    rows: NO_ROWS,
+    kernels,
+    count: 0,
+  };
+}
+
+/** Moves columns out of the kernels' memory, if they are there: for what takes more than a moment, or has more than floats. */
+export function detachColumns(columns: SampleColumns): void {
+  if (columns.kernels === undefined) return;
+  const { timestamps, bits, count } = columns;
+  const own = sampleColumns(Math.max(OWN_MIN, count));
+  own.timestamps.set(timestamps.subarray(0, count));
+  own.bits.set(bits.subarray(0, 2 * count));
+  columns.timestamps = own.timestamps;
+  columns.values = own.values;
+  columns.bits = own.bits;
+  columns.kernels = undefined;
+}
+
+const OWN_MIN = 512;
 
 /** Makes empty columns with room for `capacity` samples. */
 export function sampleColumns(capacity: number): SampleColumns {
   const values = new Float64Array(capacity);
   const bits = new Uint32Array(values.buffer);
   const timestamps = new Float64Array(capacity);
-  return { timestamps, values, bits, starts: undefined, histograms: undefined, rows: NO_ROWS, count: 0 };
+  return {
+    timestamps,
+    values,
+    bits,
+    starts: undefined,
+    histograms: undefined,
+    rows: NO_ROWS,
+    kernels: undefined,
+    count: 0,
+  };
 }
 
 const NO_ROWS = new Int32Array(0);
@@ -70,6 +149,7 @@ export function pushSample(target: SampleColumns, source: SampleColumns, index: 
 /** The columns' histograms, opened where there were none. */
 export function histogramsOf(columns: SampleColumns): HistogramColumns {
   if (columns.histograms !== undefined) return columns.histograms;
+  detachColumns(columns);
   if (columns.rows.length < columns.values.length) columns.rows = new Int32Array(columns.values.length);
   columns.rows.fill(-1);
   columns.histograms = new HistogramColumns();
@@ -110,6 +190,7 @@ export function growColumns(columns: SampleColumns, capacity: number): void {
   columns.timestamps = timestamps;
   columns.values = values;
   columns.bits = bits;
+  columns.kernels = undefined;
 }
 
 /** Whether the value at `index` of a Uint32 view over float64s is the staleness marker. */
@@ -119,6 +200,8 @@ export function isStaleAt(bits: Uint32Array, index: number): boolean {
 
 /** The columns' start timestamps, opened with "unknown" where there were none. */
 export function startsOf(columns: SampleColumns): Float64Array {
-  columns.starts ??= new Float64Array(columns.values.length);
+  if (columns.starts !== undefined) return columns.starts;
+  detachColumns(columns);
+  columns.starts = new Float64Array(columns.values.length);
   return columns.starts;
 }

@@ -5,7 +5,7 @@ import type { Annotation } from '../model/annotations.ts';
 import type { HistogramColumns } from '../model/histogram.ts';
 import type { Labels } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
-import type { SampleColumns } from '../model/samples.ts';
+import type { SampleColumns, SampleKernels } from '../model/samples.ts';
 import type { QueryBudget } from './budget.ts';
 
 /** Which series and samples are wanted. Times in ms, both included (`start` is already moved by lookback or range). */
@@ -32,6 +32,8 @@ export interface SeriesBatch {
 export interface SeriesSource {
   /** Series that match, sorted by labels within and across batches when `request` is small enough to matter to nobody. */
   select(request: SelectRequest, budget: QueryBudget): AsyncIterable<SeriesBatch>;
+  /** Kernels for columns to read into, where there are any. */
+  readonly kernels?: SampleKernels | undefined;
 }
 
 /** The evaluation grid: start, start+step, ... <= end; an instant query has start = end and step 0 (one step). */

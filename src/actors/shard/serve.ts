@@ -135,7 +135,7 @@ async function answerQuery(
 ): Promise<void> {
   const budget = new QueryBudget(message.limits, request.signal, context);
   const lacks = new Lacks();
-  const source = honestSource(state, message.tenant, request.behind, lacks);
+  const source = { ...honestSource(state, message.tenant, request.behind, lacks), kernels: context.kernels };
   try {
     for await (const reply of runFragment(message.fragment, source, budget)) await send(encodeReply(reply));
   } finally {

@@ -6,7 +6,6 @@ import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
 import type { QueryBudget } from '../../query/budget.ts';
 import type { SelectRequest, SeriesBatch, SeriesSource } from '../../query/source.ts';
 import type { BlockSet, LoadedBatch } from '../../storage/block/block-set.ts';
-import { mergeSamples } from '../../storage/block/merge-samples.ts';
 import type { Head } from '../../storage/head/head.ts';
 import { NO_REF } from '../../storage/head/series-index.ts';
 
@@ -117,9 +116,7 @@ function mergedBatch(head: Head, loaded: LoadedBatch, refs: Int32Array): SeriesB
     labels: loaded.labels,
     read(index, start, end, target) {
       loaded.read(index, start, end, target);
-      if (refs[index]! < 0) return;
-      head.read(refs[index]!, start, end, scratch);
-      mergeSamples(target, scratch);
+      if (refs[index]! >= 0) head.merge(refs[index]!, start, end, target, scratch);
     },
   };
 }

@@ -4,7 +4,7 @@
 
 import { DomainError } from '../../model/errors.ts';
 import type { Labels } from '../../model/labels.ts';
-import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
+import { detachColumns, type SampleColumns, type SampleKernels } from '../../model/samples.ts';
 import { anchoredCountKernel, type Extension, extendedRateKernel } from '../kernels/extended.ts';
 import { keepsMetricName, RANGE_KERNELS } from '../kernels/range-kernels.ts';
 import { START_TIME_KERNELS } from '../kernels/start-times.ts';
@@ -24,7 +24,7 @@ import { RangeHistograms } from './histograms/range-histograms.ts';
 import { dropMetadataLabels } from './name-note.ts';
 import { RangeNotes } from './range-notes.ts';
 import type { Rows } from './rows.ts';
-import { COLUMNS_START } from './select.ts';
+import { leafColumns } from './select.ts';
 import { DistinctLabels } from './step-batch.ts';
 
 /** Series between two looks at the deadline. */
@@ -43,6 +43,8 @@ export interface RowState {
   readonly second: Float64Array;
   readonly columns: SampleColumns;
   readonly job: WindowJob;
+  /** Windows of its own, for what does not run in the kernels. */
+  readonly windows: Pick<WindowJob, 'from' | 'to'>;
   readonly rows: Rows;
   readonly keepNames: boolean;
   readonly distinct: DistinctLabels | undefined;
@@ -79,12 +81,12 @@ export async function openRow(
   const args: Float64Array[] = [];
   for (const arg of node.args) args.push(await context.scalar(arg, grid));
   const steps = stepCount(grid);
-  const columns = sampleColumns(COLUMNS_START);
+  const columns = leafColumns(context);
+  const windows = { from: new Int32Array(steps), to: new Int32Array(steps) };
   const job: WindowJob = {
     timestamps: columns.timestamps,
     values: columns.values,
-    from: new Int32Array(steps),
-    to: new Int32Array(steps),
+    ...windows,
     steps,
     end: (input.at ?? grid.start) - input.offsetMs,
     step: input.at === undefined ? grid.step : 0,
@@ -109,6 +111,7 @@ export async function openRow(
     second,
     columns,
     job,
+    windows,
     rows,
     keepNames,
     distinct: keepNames || namesUnique(node.input) ? undefined : new DistinctLabels(),
@@ -135,31 +138,64 @@ function kernelOf(func: string, extension: Extension | undefined): RangeKernel |
 export function evaluate(state: RowState, labels: Labels): StepBatch | undefined {
   const { columns, job } = state;
   if (++state.seen % SERIES_BETWEEN_CHECKS === 0) state.context.budget.check();
-  if (columns.timestamps.length * 16 > state.columnBytes) accountColumns(state);
-  if (columns.count > SLICE_SAMPLES || columns.histograms !== undefined) {
-    state.heavy = labels;
-    return undefined;
-  }
+  if (columns.kernels === undefined && columns.timestamps.length * 16 > state.columnBytes)
+    accountColumns(state);
+  if (columns.count > SLICE_SAMPLES || columns.histograms !== undefined) return leave(state, labels);
   const count = openWindows(state);
   if (count === 0) return undefined;
-  findWindows(job, count);
-  if (count * job.steps > SLICE_SAMPLES && sliceEnd(job, 0, SLICE_SAMPLES) < job.steps) {
-    state.heavy = labels;
-    return undefined;
-  }
-  runKernel(state, job, state);
+  if (count * job.steps > SLICE_SAMPLES && sliceEnd(job, 0, SLICE_SAMPLES) < job.steps)
+    return leave(state, labels);
+  if (columns.kernels === undefined || !runInKernels(state, columns.kernels)) runKernel(state, job, state);
   return keepRow(state, labels);
 }
 
-// Points the job at the series in the columns, without staleness markers, and at its row; returns the samples left.
-function openWindows({ columns, job, rows, startKernel }: RowState): number {
-  job.timestamps = columns.timestamps;
-  job.values = columns.values;
+// Leaves the series for evaluateHeavy, which waits: the columns have to be its own.
+function leave(state: RowState, labels: Labels): undefined {
+  detachColumns(state.columns);
+  state.job.from = state.windows.from;
+  state.job.to = state.windows.to;
+  state.heavy = labels;
+}
+
+// Points the job at the series in the columns, without staleness markers, at its row and windows; returns the samples left.
+function openWindows({ columns, job, windows, rows, startKernel }: RowState): number {
+  const { timestamps, values, kernels } = columns;
+  job.timestamps = timestamps;
+  job.values = values;
   job.starts = startKernel === undefined ? undefined : columns.starts;
   job.output = rows.values;
   job.present = rows.present;
   job.offset = rows.offset;
-  return dropStale(columns);
+  if (kernels !== undefined && job.steps <= kernels.from.length) {
+    job.from = kernels.from;
+    job.to = kernels.to;
+    const { before, after } = job;
+    columns.count = kernels.findWindows(
+      columns.count,
+      job.steps,
+      job.end + after,
+      job.step,
+      job.range + before + after,
+    );
+    return columns.count;
+  }
+  job.from = windows.from;
+  job.to = windows.to;
+  const count = dropStale(columns);
+  if (count > 0) findWindows(job, count);
+  return count;
+}
+
+// Whether the windows found in the kernels are computed there too: rate, increase and delta without start times.
+function runInKernels({ node, job, extension }: RowState, kernels: SampleKernels): boolean {
+  const { func } = node;
+  if (job.from !== kernels.from || job.starts !== undefined || extension !== undefined) return false;
+  if (func !== 'rate' && func !== 'increase' && func !== 'delta') return false;
+  const { steps, output, present, offset } = job;
+  kernels.extrapolate(steps, job.end, job.step, job.range, func !== 'delta', func === 'rate');
+  output.set(kernels.output.subarray(0, steps), offset);
+  present.set(kernels.present.subarray(0, steps), offset);
+  return true;
 }
 
 function accountColumns(state: RowState): void {
@@ -181,7 +217,6 @@ export async function evaluateHeavy(state: RowState): Promise<StepBatch | undefi
   const count = openWindows(state);
   if (count === 0) return undefined;
   await state.context.budget.pause();
-  findWindows(job, count);
   for (let start = 0, end = 0; start < job.steps; start = end) {
     await state.context.budget.pause();
     end = sliceEnd(job, start, SLICE_SAMPLES);

@@ -2,7 +2,7 @@
 
 import { DomainError } from '../../model/errors.ts';
 import { type Labels, labelValue, METRIC_NAME } from '../../model/labels.ts';
-import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
+import { kernelColumns, type SampleColumns, sampleColumns } from '../../model/samples.ts';
 import { selectSmoothed } from '../kernels/extended.ts';
 import type { HistogramNote } from '../kernels/histogram-samples.ts';
 import { type SelectJob, selectInstants, selectRows, selectStarts } from '../kernels/select.ts';
@@ -46,7 +46,7 @@ export async function* streamSelect(
     node,
     context,
     rows,
-    columns: sampleColumns(COLUMNS_START),
+    columns: leafColumns(context),
     job: {
       reference,
       step,
@@ -134,6 +134,11 @@ function smooth({ columns, job, rows, node, context }: Scan, labels: Labels): nu
   const smoothed = smoothHistograms(columns, job, note);
   rows.histograms(smoothed.rows, smoothed.columns);
   return smoothed.found;
+}
+
+/** Empty columns for a leaf, which reads a series and uses it without waiting, or detaches them before it waits. */
+export function leafColumns({ source }: ExecContext): SampleColumns {
+  return source?.kernels === undefined ? sampleColumns(COLUMNS_START) : kernelColumns(source.kernels);
 }
 
 /** Batches of series from the source, counted; stops when the query is canceled. */

@@ -10,7 +10,7 @@ import { compareText } from '../../model/text.ts';
 import type { BlockMeta } from './block-meta.ts';
 import type { BlockReader, BlockReadOptions, BlockSelection } from './block-reader.ts';
 import type { LoadedSeries } from './chunk-load.ts';
-import { mergeSamples } from './merge-samples.ts';
+import { mergeRead } from './merge-samples.ts';
 
 /** An open block of a set with the number of reads under way. */
 interface Member {
@@ -247,13 +247,7 @@ export class LoadedBatch {
       const part = this.loaded[p];
       if (part === undefined)
         throw new DomainError('internal', 'cannot read a series: its chunks are not loaded');
-      if (target.count === 0) {
-        part.append(row - this.starts[p]!, start, end, target);
-        continue;
-      }
-      clearSamples(this.scratch);
-      part.append(row - this.starts[p]!, start, end, this.scratch);
-      mergeSamples(target, this.scratch);
+      mergeRead(target, this.scratch, (into) => part.append(row - this.starts[p]!, start, end, into));
     }
   }
 }

@@ -1,7 +1,13 @@
 // Merging runs of samples of one series in time order, one sample per timestamp.
 
 import { RESET_HINT } from '../../model/histogram.ts';
-import { growColumns, pushSample, type SampleColumns, sampleColumns } from '../../model/samples.ts';
+import {
+  clearSamples,
+  growColumns,
+  pushSample,
+  type SampleColumns,
+  sampleColumns,
+} from '../../model/samples.ts';
 
 /**
  * Merges `added` into `target`, both in time order; where both have a timestamp, the sample of `target` stays. `added` is
@@ -11,6 +17,43 @@ export function mergeSamples(target: SampleColumns, added: SampleColumns): void 
   if (added.count === 0) return;
   if (isPlain(target) && isPlain(added)) mergePlain(target, added);
   else mergeAny(target, added);
+}
+
+/**
+ * Merges the samples that `append` appends to the columns it is given into `target`, as mergeSamples. They are read to where they belong
+ * when they come after those of `target`, as nearly all do, else by way of `scratch`.
+ */
+export function mergeRead(
+  target: SampleColumns,
+  scratch: SampleColumns,
+  append: (into: SampleColumns) => void,
+): void {
+  const before = target.count;
+  if (before === 0) {
+    append(target);
+    return;
+  }
+  clearSamples(scratch);
+  if (!isPlain(target)) {
+    append(scratch);
+    mergeSamples(target, scratch);
+    return;
+  }
+  append(target);
+  const { count, timestamps } = target;
+  if (!isPlain(target)) {
+    // Those of `target` were floats alone: once more, apart from them.
+    target.histograms = undefined;
+    target.starts = undefined;
+    append(scratch);
+  } else {
+    if (count === before || timestamps[before]! > timestamps[before - 1]!) return;
+    growColumns(scratch, count - before);
+    copySamples(target, before, count, scratch, 0);
+    scratch.count = count - before;
+  }
+  target.count = before;
+  mergeSamples(target, scratch);
 }
 
 // Neither histograms nor start timestamps.

@@ -11,6 +11,7 @@ import type { Labels } from '../../model/labels.ts';
 import type { SampleColumns } from '../../model/samples.ts';
 import { compareText } from '../../model/text.ts';
 import { BLOCK_RANGE_MS } from '../../model/units.ts';
+import { mergeRead, mergeSamples } from '../block/merge-samples.ts';
 import type { AppendOutcome, HistogramBatch } from './append-outcome.ts';
 import type { ChunkRange } from './chunk-range.ts';
 import { cutSeries, seriesChunks } from './cut.ts';
@@ -142,6 +143,14 @@ export class Head {
   /** Fills `target` (emptied first) with the samples of a series with start <= t <= end in time order. */
   read(ref: number, start: number, end: number, target: SampleColumns): void {
     this.samples.read(ref, start, end, target);
+  }
+
+  /** Merges the samples of a series with start <= t <= end into `target`, whose own stay. `scratch` is used on the way. */
+  merge(ref: number, start: number, end: number, target: SampleColumns, scratch: SampleColumns): void {
+    if (this.samples.isLate(ref)) {
+      this.samples.read(ref, start, end, scratch);
+      mergeSamples(target, scratch);
+    } else mergeRead(target, scratch, (into) => this.samples.appendInOrder(ref, start, end, into));
   }
 
   /**

@@ -383,6 +383,18 @@ export class SampleStore {
   /** Fills `target` (emptied first) with the samples of a series with start <= t <= end, in time order, one per time. */
   read(ref: number, start: number, end: number, target: SampleColumns): void {
     clearSamples(target);
+    this.appendInOrder(ref, start, end, target);
+    if (this.isLate(ref))
+      this.#mergeLate(ref, { start, end }, target, { ranges: this.ranges, run: this.runs.get(ref) });
+  }
+
+  /** Whether out-of-order samples came for the series, so that appendInOrder() is not all. */
+  isLate(ref: number): boolean {
+    return this.states[ref] === SERIES_LATE;
+  }
+
+  /** Appends the in-order samples of a series with start <= t <= end. */
+  appendInOrder(ref: number, start: number, end: number, target: SampleColumns): void {
     for (const range of this.ranges) range.decodeInOrder(ref, start, end, target);
     if (!this.#openOverlaps(ref, start, end)) {
       // Nothing of it is wanted.
@@ -392,8 +404,6 @@ export class SampleStore {
       const bytes = this.#gatherOpen(ref);
       decodeXorAt(bytes, XOR_HEADER_BYTES, to, this.open.counts[ref]!, start, end, target);
     }
-    if (this.states[ref] === SERIES_LATE)
-      this.#mergeLate(ref, { start, end }, target, { ranges: this.ranges, run: this.runs.get(ref) });
   }
 
   /** As `read`, but only what the given ranges hold in finished chunks. */

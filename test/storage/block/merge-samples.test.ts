@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type SampleColumns, sampleColumns } from '../../../src/model/samples.ts';
-import { mergeSamples } from '../../../src/storage/block/merge-samples.ts';
+import { pushSample, type SampleColumns, sampleColumns, startsOf } from '../../../src/model/samples.ts';
+import { mergeRead, mergeSamples } from '../../../src/storage/block/merge-samples.ts';
 
 function columnsOf(times: readonly number[], value: number): SampleColumns {
   const columns = sampleColumns(times.length);
@@ -31,6 +31,40 @@ describe('merge-samples', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it('reads to where samples belong what comes behind, and merges what does not', () => {
+    const scratch = sampleColumns(1);
+    const times = fc.tuple(fc.nat(60), fc.uniqueArray(fc.nat(40), { maxLength: 25 }));
+    fc.assert(
+      fc.property(times, times, ([a, own], [b, other]) => {
+        const mine = own.map((t) => a + t).sort((x, y) => x - y);
+        const theirs = other.map((t) => b + t).sort((x, y) => x - y);
+        const target = columnsOf(mine, 1);
+        const expected = columnsOf(mine, 1);
+        mergeSamples(expected, columnsOf(theirs, 2));
+        mergeRead(target, scratch, (into) => {
+          for (const time of theirs) pushSample(into, columnsOf([time], 2), 0);
+        });
+        const list = ({ timestamps, values, count }: SampleColumns): number[][] => [
+          [...timestamps.subarray(0, count)],
+          [...values.subarray(0, count)],
+        ];
+        expect(list(target)).toEqual(list(expected));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('merges start times that come with the second part only', () => {
+    const target = columnsOf([1, 2], 1);
+    const added = columnsOf([2, 3], 2);
+    startsOf(added).fill(1);
+    mergeRead(target, sampleColumns(1), (into) => {
+      for (let i = 0; i < 2; i++) pushSample(into, added, i);
+    });
+    expect([...target.timestamps.subarray(0, target.count)]).toEqual([1, 2, 3]);
+    expect([...target.starts!.subarray(0, 3)]).toEqual([0, 0, 1]);
   });
 
   it('keeps the bits of a staleness marker', () => {
