@@ -157,6 +157,7 @@ function mountRoutes(
       actor: roles.querier,
       config,
       clock: world.clock,
+      processId: world.identity.id,
       version,
       startedMs,
       flags: options.flags,

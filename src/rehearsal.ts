@@ -160,6 +160,7 @@ async function openEdge(
     actor,
     config,
     clock,
+    processId: '',
     version,
     startedMs: clock.now(),
     flags: {},

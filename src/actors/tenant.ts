@@ -6,9 +6,18 @@ import { DomainError } from '../model/errors.ts';
 export const DEFAULT_TENANT = 'default-tenant';
 const TENANT_BYTES_MAX = 150;
 
+/** Reads a header of a request. */
+type Header = (name: string) => string | null | undefined;
+
 /** The tenant of a request's headers; `bad_data` when the name is not allowed (it becomes part of paths and labels). */
-export function tenantOf(header: (name: string) => string | null | undefined): string {
-  const tenant = header('thanos-tenant') || header('x-scope-orgid') || DEFAULT_TENANT;
+export function tenantOf(header: Header): string {
+  return namedTenantOf(header) ?? DEFAULT_TENANT;
+}
+
+/** As tenantOf; undefined when the request names none. */
+export function namedTenantOf(header: Header): string | undefined {
+  const tenant = header('thanos-tenant') || header('x-scope-orgid') || undefined;
+  if (tenant === undefined) return undefined;
   if (
     tenant.length > TENANT_BYTES_MAX ||
     !/^[A-Za-z0-9!_.*'()-]+$/.test(tenant) ||

@@ -3,6 +3,7 @@
 // old readers may pass over keeps `version`; anything else raises it, and readers of both versions come first.
 
 import type { LabelRows } from '../codec/label-rows.ts';
+import type { ActiveQuery } from '../model/active-query.ts';
 import type { Exemplar, MetricMetadata } from '../model/exemplar.ts';
 import type { HeadCounters, HeadList, NameCount } from '../model/head-statistics.ts';
 import type { Labels } from '../model/labels.ts';
@@ -100,6 +101,18 @@ export interface Contract {
     /** Nothing was refused of this tenant: no reply. */
     reply: { readonly partition: number; readonly refusals: readonly Refusal[] };
   };
+  'querier.active': {
+    /** Without a tenant: of all tenants. */
+    request: { readonly tenant?: string };
+    /** One for each query. */
+    reply: ActiveQuery;
+  };
+  'querier.kill': {
+    /** `by` says who wants it, for whoever waits for the query's answer. */
+    request: { readonly id: string; readonly tenant?: string; readonly by: string };
+    /** The query as it was last; absent when there is none of this id and tenant. */
+    reply: { readonly killed?: ActiveQuery };
+  };
   'replica.handover': { request: { readonly to: string }; reply: { readonly released: boolean } };
   'partition.report': { request: PartitionReport; reply: never };
 }
@@ -186,6 +199,24 @@ export const CATALOGUE: { readonly [K in Kind]: MessageSpec } = {
     body: 'envelope {partition, refusals}',
     version: 1,
     purpose: 'Samples of a tenant that were refused after they had been acknowledged, by reason.',
+  },
+  'querier.active': {
+    owner: 'querier',
+    delivery: 'request-many',
+    subject: '<prefix>.querier.<process>.active',
+    deadlineMs: 2_000,
+    body: 'envelopes, one for each query',
+    version: 1,
+    purpose: 'Lists the queries of one process that wait or run.',
+  },
+  'querier.kill': {
+    owner: 'querier',
+    delivery: 'request',
+    subject: '<prefix>.querier.<process>.kill',
+    deadlineMs: 2_000,
+    body: 'envelope',
+    version: 1,
+    purpose: 'Cancels a query of one process.',
   },
   'replica.handover': {
     owner: 'shard',

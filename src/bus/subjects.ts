@@ -10,6 +10,11 @@ export function replicaSubject(prefix: string, partition: number, processId: str
   return `${prefix}.replica.${partition}.${processId}.${verb}`;
 }
 
+/** Subject of a message to the querier of one process. */
+export function querierSubject(prefix: string, processId: string, verb: string): string {
+  return `${prefix}.querier.${processId}.${verb}`;
+}
+
 /** Subject of an event about one partition. */
 export function partitionEventSubject(prefix: string, partition: number, verb: string): string {
   return `${prefix}.partition.${partition}.${verb}`;

@@ -1,6 +1,8 @@
 // What an answer lacks, said in one way everywhere: a warning that names partition, time range and reason. The querier recognises it by
 // its beginning, turns it into an error where a partial answer is not wanted, and keeps such an answer out of caches.
 
+import { isoTime } from './units.ts';
+
 const PARTIAL_PREFIX = 'partial response: ';
 
 /** A stretch of time in ms, both ends included; infinite where all of it is meant. */
@@ -23,12 +25,7 @@ export function isLack(text: string): boolean {
 }
 
 function spanText(start: number, end: number): string {
-  if (start === Number.NEGATIVE_INFINITY) return `everything up to ${timeText(end)}`;
-  if (end === Number.POSITIVE_INFINITY) return `everything from ${timeText(start)}`;
-  return `${timeText(start)} to ${timeText(end)}`;
-}
-
-// Times beyond what a date can say (±100 million days) are left as milliseconds.
-function timeText(ms: number): string {
-  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms`;
+  if (start === Number.NEGATIVE_INFINITY) return `everything up to ${isoTime(end)}`;
+  if (end === Number.POSITIVE_INFINITY) return `everything from ${isoTime(start)}`;
+  return `${isoTime(start)} to ${isoTime(end)}`;
 }

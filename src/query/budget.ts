@@ -19,6 +19,16 @@ export interface QueryLimits {
   readonly memoryBytesMax: number;
 }
 
+/** What a query has used so far; it changes while the query runs. */
+export interface QueryAccount {
+  /** What shards have read is known when a partition has answered. */
+  readonly samplesRead: number;
+  readonly samplesPeak: number;
+  readonly seriesSeen: number;
+  readonly bytesNow: number;
+  readonly bytesPeak: number;
+}
+
 /** What a query shares with the others of its process. */
 export interface QueryHost {
   /** With a clock the query gives way to timers and I/O (its own cancellation among them) every few ms. */
@@ -28,7 +38,7 @@ export interface QueryHost {
 }
 
 /** Mutable account of one query; close() it when the query is over. */
-export class QueryBudget {
+export class QueryBudget implements QueryAccount {
   readonly limits: QueryLimits;
   readonly signal: AbortSignal;
   samplesRead = 0;

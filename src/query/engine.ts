@@ -7,7 +7,7 @@ import { DomainError } from '../model/errors.ts';
 import { linkedController } from '../platform/abort.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { MemoryPool } from '../platform/memory.ts';
-import { QueryBudget, type QueryLimits } from './budget.ts';
+import { type QueryAccount, QueryBudget, type QueryLimits } from './budget.ts';
 import { distributes } from './exec/aggregate.ts';
 import { openExecution } from './exec/build-operator.ts';
 import { checkGrid, type ExecContext } from './exec/context.ts';
@@ -62,6 +62,8 @@ export interface QueryOptions {
   readonly lookbackMs?: number;
   readonly limits?: QueryLimits;
   readonly signal?: AbortSignal;
+  /** Gets the account of the query before it begins: what it uses can be seen while it runs, and after it failed. */
+  readonly onAccount?: (account: QueryAccount) => void;
 }
 
 /** A query at one time, ms. */
@@ -120,6 +122,7 @@ export function createEngine(options: EngineOptions): Engine {
   const run = async (query: QueryOptions, grid: StepRange, instant: boolean): Promise<QueryResult> => {
     const life = linkedController(query.signal);
     const budget = new QueryBudget(query.limits ?? options.limits, life.signal, options);
+    query.onAccount?.(budget);
     try {
       return await evaluate(query, grid, instant, budget);
     } catch (error) {

@@ -1,69 +1,17 @@
-// What the querier does with each message: admit, fan out, merge.
+// What the querier does with questions that are no queries: fan out, merge. They are light and wait for nobody.
 
 import type { Kind } from '../../bus/contract.ts';
 import type { ReplyOf, RequestOf } from '../../bus/rpc.ts';
 import { decodeEnvelope } from '../../codec/envelope.ts';
 import { unpackLabelRows } from '../../codec/label-rows.ts';
-import { asDomainError, DomainError } from '../../model/errors.ts';
+import { DomainError } from '../../model/errors.ts';
 import { compareLabels, type Labels } from '../../model/labels.ts';
 import { mergeSorted } from '../../model/merge-sorted.ts';
-import { isLack } from '../../model/partial.ts';
 import { compareText } from '../../model/text.ts';
-import { linkedController } from '../../platform/abort.ts';
-import type { ActorContext } from '../actor.ts';
 import { fanOut, retryLost } from './fanout.ts';
 import { refuseLacks } from './fragments.ts';
-import type { Asked, QuerierMessages, QueryAnswer, QueryRequest, Rows } from './messages.ts';
-import { engineOf, type QuerierState } from './state.ts';
-
-type Context = ActorContext<QuerierMessages>;
-
-/** Evaluates a query within its time limit, when the gate lets it in. */
-export async function onQuery(
-  state: QuerierState,
-  message: QueryRequest,
-  context: Context,
-): Promise<QueryAnswer> {
-  const engine = engineOf(state, message);
-  const timeoutMs = Math.min(message.timeoutMs ?? state.config.query.timeout, state.config.query.timeout);
-  const life = linkedController(message.signal);
-  let timedOut: DomainError | undefined;
-  const cancelTimer = context.clock.after(timeoutMs, () => {
-    timedOut = new DomainError('timeout', 'query timed out in query execution');
-    life.abort(timedOut);
-  });
-  const { signal } = life;
-  const shared = {
-    query: message.query,
-    signal,
-    ...(message.lookbackMs === undefined ? {} : { lookbackMs: message.lookbackMs }),
-  };
-  const instant = message.stepMs === 0;
-  const asked = context.clock.monotonic();
-  try {
-    return await state.gate.run(signal, async () => {
-      const began = context.clock.monotonic();
-      const { startMs, endMs, stepMs } = message;
-      const result = await retryLost(state.fanout, signal, () =>
-        instant
-          ? engine.instant({ ...shared, timeMs: startMs })
-          : engine.range({ ...shared, startMs, endMs, stepMs }),
-      );
-      const evaluatedMs = context.clock.monotonic() - began;
-      state.metrics.seconds.observe(evaluatedMs / 1000, { kind: instant ? 'instant' : 'range' });
-      state.metrics.samples.add(result.statistics.samplesRead);
-      const partial = result.annotations.some((note) => isLack(note.text));
-      if (partial) state.metrics.partial.add();
-      return { result, partial, queuedMs: began - asked, evaluatedMs };
-    });
-  } catch (error) {
-    const failure = asDomainError(error);
-    throw timedOut ?? failure;
-  } finally {
-    cancelTimer();
-    life.unlink();
-  }
-}
+import type { Asked, QuerierMessages, Rows } from './messages.ts';
+import type { QuerierState } from './state.ts';
 
 /** Label names, values of a label, or series of all partitions, sorted, without duplicates. */
 export async function onSeries(

@@ -1,5 +1,6 @@
 // One call of the Prometheus HTTP API: its parameters, its tenant, and how its answer or error goes out.
 
+import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import { errorJson, noteTexts, successJson } from '../../codec/prom-json.ts';
 import { asDomainError, DomainError, type ErrorCode } from '../../model/errors.ts';
@@ -9,13 +10,14 @@ import type { ActorRef } from '../runtime.ts';
 import { tenantOf } from '../tenant.ts';
 import { type Form, readForm } from './http-params.ts';
 import { respond } from './http-respond.ts';
-import type { Asked, QuerierMessages } from './messages.ts';
+import type { Asked, Caller, QuerierMessages } from './messages.ts';
 
 /** What the edge needs to know of its process. */
 export interface QuerierEdge {
   readonly actor: ActorRef<QuerierMessages>;
   readonly config: Config;
   readonly clock: Clock;
+  readonly processId: string;
   readonly version: string;
   readonly startedMs: number;
   /** Command-line flags as given, for status/flags. */
@@ -72,6 +74,7 @@ export async function answerCall(
     const asked: Asked = {
       tenant: tenantOf((name) => request.headers.get(name)),
       signal: request.signal,
+      ...callerOf(http),
       ...(partial === null ? {} : { partialResponse: partial === 'true' || partial === '1' }),
       ...consistencyOf(request.headers.get('x-read-consistency') ?? ''),
     };
@@ -82,6 +85,14 @@ export async function answerCall(
     const retry = code === 'unavailable' || code === 'full';
     return respond(request, [errorJson(errorType, message)], status, retry ? { 'retry-after': '5' } : {});
   }
+}
+
+// The address is not there when a request did not come over a socket.
+function callerOf({ env, req }: Context): { caller?: Caller } {
+  const { incoming } = env as Partial<HttpBindings>;
+  const address = incoming?.socket.remoteAddress;
+  if (address === undefined) return {};
+  return { caller: { address: address.replace(/^::ffff:/, ''), method: req.method, path: req.path } };
 }
 
 function consistencyOf(text: string): { strong?: boolean } {

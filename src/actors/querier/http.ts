@@ -2,6 +2,7 @@
 
 import { Hono } from 'hono';
 import { route } from '../http-answers.ts';
+import { activeQueries, killQuery } from './http-active.ts';
 import { answerCall, type Call, type OpenEdge, type QuerierEdge, success } from './http-call.ts';
 import { exemplars, labelNames, labelValues, metadata, series } from './http-lists.ts';
 import { formatQuery, instantQuery, parsedQuery, rangeQuery } from './http-query.ts';
@@ -31,6 +32,8 @@ const ROUTES: readonly (readonly [path: string, methods: readonly string[], answ
   ['/labels', FORM, labelNames],
   ['/label/:name/values', READ, labelValues],
   ['/metadata', READ, metadata],
+  ['/status/active_queries', READ, activeQueries],
+  ['/status/active_queries/:id', ['DELETE'], killQuery],
   ['/status/tsdb', READ, tsdbStatus],
   ['/status/refusals', READ, refusalStatus],
   ['/status/buildinfo', READ, buildInfo],

@@ -1,6 +1,7 @@
 // What the querier is asked, and what it answers.
 
 import type { SeriesQuery } from '../../bus/contract.ts';
+import type { ActiveQuery } from '../../model/active-query.ts';
 import type { Exemplar, MetricMetadata } from '../../model/exemplar.ts';
 import type { HeadStatistics } from '../../model/head-statistics.ts';
 import type { Labels } from '../../model/labels.ts';
@@ -16,6 +17,16 @@ export interface Asked {
   readonly partialResponse?: boolean;
   /** Wait until every shard has applied what was in its log before the question. */
   readonly strong?: boolean;
+  /** Who asked, and where. */
+  readonly caller?: Caller;
+}
+
+/** Where a question came from. */
+export interface Caller {
+  /** IP address of the client, or of the proxy before it. */
+  readonly address: string;
+  readonly method: string;
+  readonly path: string;
 }
 
 /** An instant or range query; stepMs 0 = instant at startMs. */
@@ -66,5 +77,20 @@ export type QuerierMessages = {
     reply: Rows<{ readonly labels: Labels; readonly exemplars: readonly Exemplar[] }>;
   };
   refusals: { request: Asked; reply: Rows<PartitionRefusal> };
+  /** Of all tenants without one. */
+  active: {
+    request: { readonly tenant?: string; readonly signal: AbortSignal };
+    reply: Rows<ActiveQuery>;
+  };
+  /** `by` says who wants it, for whoever waits for the answer. */
+  kill: {
+    request: {
+      readonly id: string;
+      readonly tenant?: string;
+      readonly by: string;
+      readonly signal: AbortSignal;
+    };
+    reply: ActiveQuery;
+  };
   statistics: { request: Asked & { readonly limit: number }; reply: HeadStatistics };
 };

@@ -2,8 +2,10 @@
 
 import type { Config } from '../../platform/config.ts';
 import { type ActorDefinition, defineActor } from '../actor.ts';
-import { onExemplars, onMetadata, onQuery, onSeries } from './handlers.ts';
+import { onActive, onKill } from './active.ts';
+import { onExemplars, onMetadata, onSeries } from './handlers.ts';
 import type { QuerierMessages } from './messages.ts';
+import { onQuery } from './queries.ts';
 import { onRefusals } from './refusals.ts';
 import { closeQuerier, openQuerier, type QuerierState } from './state.ts';
 import { onStatistics } from './statistics.ts';
@@ -12,7 +14,7 @@ import { onStatistics } from './statistics.ts';
 export const querier: ActorDefinition<Config, QuerierState, QuerierMessages> = defineActor({
   role: 'querier',
   mailbox: { capacity: 2000, concurrency: 2000 },
-  serves: [],
+  serves: ['querier.active', 'querier.kill'],
   publishes: [],
   open: openQuerier,
   handlers: {
@@ -22,6 +24,8 @@ export const querier: ActorDefinition<Config, QuerierState, QuerierMessages> = d
     exemplars: onExemplars,
     refusals: onRefusals,
     statistics: onStatistics,
+    active: onActive,
+    kill: onKill,
   },
   timers: [],
   close: closeQuerier,

@@ -7,6 +7,8 @@ import type { CounterMetric, HistogramMetric } from '../../platform/metrics.ts';
 import { createEngine, type Engine } from '../../query/engine.ts';
 import type { ActorContext } from '../actor.ts';
 import { announceService } from '../service.ts';
+import { serveActive } from './active.ts';
+import { ActiveQueries } from './active-queries.ts';
 import type { FanoutSettings } from './fanout.ts';
 import { featureOptions } from './features.ts';
 import { fragmentRunner } from './fragments.ts';
@@ -21,6 +23,8 @@ export interface QuerierState {
   readonly config: Config;
   readonly fanout: FanoutSettings;
   readonly gate: Gate;
+  /** Queries that wait or run. */
+  readonly active: ActiveQueries;
   /** Working memory of all queries of the process together. */
   readonly memory: MemoryPool | undefined;
   /** Engines by tenant, partial-response mode and consistency, least recently used first. */
@@ -28,7 +32,7 @@ export interface QuerierState {
   readonly metrics: QuerierMetrics;
   /** Ends the following of the directory. */
   readonly unfollow: () => void;
-  /** Shows the querier to `nats micro ls`. */
+  /** Answers other queriers, and shows this one to `nats micro ls`. */
   readonly service: Service;
 }
 
@@ -39,16 +43,27 @@ export interface QuerierMetrics {
   readonly samples: CounterMetric;
 }
 
-/** Opens a querier; it has nothing to load. */
+/** Opens a querier; it has nothing to load, and can be asked for its queries by other queriers from now on. */
 export async function openQuerier(
   config: Config,
   context: ActorContext<QuerierMessages>,
 ): Promise<QuerierState> {
   const routes = new Routes(context.clock);
+  const active = new ActiveQueries({
+    processId: context.identity.id,
+    clock: context.clock,
+    gauge: context.metrics.gauge(
+      'prometheus_engine_queries',
+      'The current number of queries being executed or waiting.',
+    ),
+  });
+  const service = await announceService(context, 'querier', 'Answers PromQL by asking the shards');
+  await serveActive(service, active, context);
   return {
     config,
     unfollow: await routes.follow(context.directory),
-    service: await announceService(context, 'querier', 'Answers PromQL by asking the shards'),
+    service,
+    active,
     fanout: {
       bus: context.bus,
       clock: context.clock,

@@ -6,7 +6,7 @@ import type { DecodedFrame } from '../../codec/frame.ts';
 import { type Labels, labelsText } from '../../model/labels.ts';
 import type { Refusal, RefusalReason } from '../../model/refusal.ts';
 import { type SampleColumns, sampleColumns } from '../../model/samples.ts';
-import { BLOCK_RANGE_MS } from '../../model/units.ts';
+import { BLOCK_RANGE_MS, isoTime } from '../../model/units.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Head } from '../../storage/head/head.ts';
 
@@ -123,11 +123,11 @@ export class Refusals {
 
   // `#found` has what is there.
   #sampleText(frame: DecodedFrame, i: number, reason: 'too_old' | 'duplicate_timestamp', head: Head): string {
-    const sample = `cannot append ${formatFloat(frame.values[i]!)} at ${isoText(frame.timestamps[i]!)} to ${seriesText(head.labels(frame.refs[i]!))}`;
+    const sample = `cannot append ${formatFloat(frame.values[i]!)} at ${isoTime(frame.timestamps[i]!)} to ${seriesText(head.labels(frame.refs[i]!))}`;
     if (reason === 'duplicate_timestamp')
       return `${sample}: it has ${formatFloat(this.#found.values[0]!)} at that time already`;
     const { partition, outOfOrderWindowMs } = this.#options;
-    return `${sample}: out of order and more than ${outOfOrderWindowMs / 1000} s (shard.out_of_order_window) older than the newest sample of the tenant in partition ${partition}, ${isoText(head.maxTime)}`;
+    return `${sample}: out of order and more than ${outOfOrderWindowMs / 1000} s (shard.out_of_order_window) older than the newest sample of the tenant in partition ${partition}, ${isoTime(head.maxTime)}`;
   }
 
   #seriesText(): string {
@@ -140,8 +140,4 @@ export class Refusals {
 function seriesText(labels: Labels): string {
   const text = labelsText(labels);
   return text.length <= LABELS_CHARACTERS_MAX ? text : `${text.slice(0, LABELS_CHARACTERS_MAX)}…`;
-}
-
-function isoText(ms: number): string {
-  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms`;
 }

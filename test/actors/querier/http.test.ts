@@ -31,6 +31,7 @@ async function open(ask: Ask, flags: Record<string, string> = {}): Promise<Get> 
     actor: { ask } as unknown as ActorRef<QuerierMessages>,
     config: readConfig({ flags }),
     clock: realClock(),
+    processId: 'p1',
     version: '1.2.3',
     startedMs: 0,
     flags: { '--a': 'b' },
@@ -235,6 +236,47 @@ describe('the query edge', () => {
         promql_operators: { limitk: true },
       },
     });
+  });
+
+  it('lists active queries and kills one, for its tenant when the request names one, and says who did', async () => {
+    const query = { id: 'p1-x-1', process: 'p1', tenant: 'a', query: 'm', kind: 'query_range' as const };
+    const times = { start: 1000, end: 9_007_199_254_740_991, step: 500, since: 2500, ageMs: 1500 };
+    const facts = { ...query, ...times, state: 'running', samples: 3, memoryBytes: 4 };
+    const heard: unknown[] = [];
+    const get = await open(async (kind, { signal, ...message }) => {
+      heard.push({ kind, ...message });
+      if (kind === 'kill' && heard.length > 3) throw new DomainError('not_found', 'no such query');
+      return kind === 'kill' ? facts : { rows: [facts], warnings: ['p2 is missing'], partial: true };
+    });
+    const shown = {
+      ...query,
+      state: 'running',
+      samples: 3,
+      memoryBytes: 4,
+      start: '1970-01-01T00:00:01.000Z',
+      end: '9007199254740991 ms',
+      step: 0.5,
+      since: '1970-01-01T00:00:02.500Z',
+      age: 1.5,
+    };
+    expect(json(await get('/status/active_queries'))).toEqual({
+      status: 'success',
+      data: { process: 'p1', queries: [shown] },
+      warnings: ['p2 is missing'],
+    });
+    const headers = { 'x-scope-orgid': 'a' };
+    const kill = { path: '/api/v1/status/active_queries/p1-x-1', method: 'DELETE' };
+    expect(json(await get('', { ...kill, headers }))).toEqual({ status: 'success', data: shown });
+    await get('', kill);
+    const by = 'with DELETE /api/v1/status/active_queries/p1-x-1';
+    expect(heard).toEqual([
+      { kind: 'active' },
+      { kind: 'kill', id: 'p1-x-1', tenant: 'a', by: `127.0.0.1 for tenant a ${by}` },
+      { kind: 'kill', id: 'p1-x-1', by: `127.0.0.1 ${by}` },
+    ]);
+    const unknown = await get('', kill);
+    expect([unknown.status, json(unknown)]).toMatchObject([404, { errorType: 'not_found' }]);
+    expect((await get('', { ...kill, method: 'GET' })).status).toBe(405);
   });
 
   it('tells what was refused of the tenant after it had been acknowledged', async () => {
