@@ -88,7 +88,8 @@ export interface Config {
     readonly memory_bytes_max: number;
     readonly process_memory_bytes_max: number;
     readonly concurrency_max: number;
-    readonly queue_max: number;
+    readonly tenant_concurrency_max: number;
+    readonly tenant_queue_max: number;
     readonly owner_wait: number;
     readonly hedge_after: number;
     readonly partial_response: boolean;
@@ -308,10 +309,23 @@ export const SETTINGS: {
       '0B',
       'Working memory of all queries of a process, its shards included; one that would take more gets 503. 0 = half of what the heap may grow to.',
     ),
-    concurrency_max: integer(20, 'Queries evaluated at once, as Prometheus --query.max-concurrency.', {
-      min: 1,
-    }),
-    queue_max: integer(1000, 'Queries waiting for their turn before new ones get 503.', { min: 1 }),
+    concurrency_max: integer(
+      20,
+      'Queries a process evaluates at once, as Prometheus --query.max-concurrency; others wait, tenants take turns.',
+      {
+        min: 1,
+      },
+    ),
+    tenant_concurrency_max: integer(
+      0,
+      'Queries of one tenant evaluated at once; less than concurrency_max keeps places free for the others. 0 = concurrency_max.',
+      {},
+    ),
+    tenant_queue_max: integer(
+      100,
+      'Queries of one tenant waiting for their turn before new ones get 429, as Mimir max_outstanding_requests_per_tenant.',
+      { min: 1 },
+    ),
     owner_wait: duration(
       '20s',
       'How long a query waits for a partition without an owner before its answer is partial: longer than nats.lease_ttl.',

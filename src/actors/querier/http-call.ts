@@ -51,7 +51,7 @@ const HTTP_STATUS: Record<ErrorCode, readonly [type: string, status: number]> = 
   config: ['bad_data', 400],
   execution: ['execution', 422],
   too_large: ['execution', 422],
-  limited: ['execution', 422],
+  limited: ['too_many_requests', 429], // as Mimir
   canceled: ['canceled', 499],
   timeout: ['timeout', 503],
   unavailable: ['unavailable', 503],
@@ -82,7 +82,7 @@ export async function answerCall(
   } catch (error) {
     const { code, message } = asDomainError(error);
     const [errorType, status] = HTTP_STATUS[code];
-    const retry = code === 'unavailable' || code === 'full';
+    const retry = code === 'unavailable' || code === 'full' || code === 'limited';
     return respond(request, [errorJson(errorType, message)], status, retry ? { 'retry-after': '5' } : {});
   }
 }

@@ -25,10 +25,12 @@ export async function onQuery(
     life.cutOff(new DomainError('timeout', `query timed out in ${where}`));
   });
   try {
-    return await state.gate.run(life.signal, () => answer(state, life, context));
+    return await state.queue.run(message.tenant, life.signal, () => answer(state, life, context));
   } catch (error) {
     throw life.cause ?? asDomainError(error);
   } finally {
+    if (life.state === 'queued' && life.signal.aborted)
+      noteQueued(state, context.clock.monotonic() - life.askedAt);
     cancelTimer();
     state.active.end(life);
   }
@@ -37,14 +39,21 @@ export async function onQuery(
 async function answer(state: QuerierState, life: QueryLife, { clock }: Context): Promise<QueryAnswer> {
   life.state = 'running';
   const began = clock.monotonic();
+  const queuedMs = began - life.askedAt;
+  noteQueued(state, queuedMs);
   const result = await evaluate(state, life);
   const evaluatedMs = clock.monotonic() - began;
+  state.metrics.slices.observe(evaluatedMs / 1000, { slice: 'inner_eval' });
   const kind = life.request.stepMs === 0 ? 'instant' : 'range';
   state.metrics.seconds.observe(evaluatedMs / 1000, { kind });
   state.metrics.samples.add(result.statistics.samplesRead);
   const partial = result.annotations.some((note) => isLack(note.text));
   if (partial) state.metrics.partial.add();
-  return { result, partial, queuedMs: began - life.askedAt, evaluatedMs };
+  return { result, partial, queuedMs, evaluatedMs };
+}
+
+function noteQueued({ metrics }: QuerierState, ms: number): void {
+  metrics.slices.observe(ms / 1000, { slice: 'queue_time' });
 }
 
 function evaluate(state: QuerierState, life: QueryLife): Promise<QueryResult> {

@@ -3,17 +3,17 @@
 import type { Service } from '../../bus/bus.ts';
 import type { Config } from '../../platform/config.ts';
 import type { MemoryPool } from '../../platform/memory.ts';
-import type { CounterMetric, HistogramMetric } from '../../platform/metrics.ts';
 import { createEngine, type Engine } from '../../query/engine.ts';
 import type { ActorContext } from '../actor.ts';
 import { announceService } from '../service.ts';
 import { serveActive } from './active.ts';
 import { ActiveQueries } from './active-queries.ts';
+import { FairQueue } from './fair-queue.ts';
 import type { FanoutSettings } from './fanout.ts';
 import { featureOptions } from './features.ts';
 import { fragmentRunner } from './fragments.ts';
-import { Gate } from './gate.ts';
 import type { Asked, QuerierMessages } from './messages.ts';
+import { type QuerierMetrics, querierMetrics } from './metrics.ts';
 import { Routes } from './routes.ts';
 
 const ENGINES_MAX = 1000;
@@ -22,7 +22,8 @@ const ENGINES_MAX = 1000;
 export interface QuerierState {
   readonly config: Config;
   readonly fanout: FanoutSettings;
-  readonly gate: Gate;
+  /** Where queries wait for their turn. */
+  readonly queue: FairQueue;
   /** Queries that wait or run. */
   readonly active: ActiveQueries;
   /** Working memory of all queries of the process together. */
@@ -36,26 +37,17 @@ export interface QuerierState {
   readonly service: Service;
 }
 
-/** What a querier counts. */
-export interface QuerierMetrics {
-  readonly seconds: HistogramMetric;
-  readonly partial: CounterMetric;
-  readonly samples: CounterMetric;
-}
-
 /** Opens a querier; it has nothing to load, and can be asked for its queries by other queriers from now on. */
 export async function openQuerier(
   config: Config,
   context: ActorContext<QuerierMessages>,
 ): Promise<QuerierState> {
   const routes = new Routes(context.clock);
+  const metrics = querierMetrics(context.metrics);
   const active = new ActiveQueries({
     processId: context.identity.id,
     clock: context.clock,
-    gauge: context.metrics.gauge(
-      'prometheus_engine_queries',
-      'The current number of queries being executed or waiting.',
-    ),
+    gauge: metrics.queries,
   });
   const service = await announceService(context, 'querier', 'Answers PromQL by asking the shards');
   await serveActive(service, active, context);
@@ -75,22 +67,24 @@ export async function openQuerier(
       partialResponse: config.query.partial_response,
     },
     memory: context.memory,
-    gate: new Gate(config.query.concurrency_max, config.query.queue_max),
+    queue: openQueue(config, metrics),
     engines: new Map(),
-    metrics: {
-      seconds: context.metrics.histogram(
-        'skein_query_duration_seconds',
-        'Time from a query being admitted to its answer.',
-        [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60],
-        ['kind'],
-      ),
-      partial: context.metrics.counter(
-        'skein_query_partial_responses_total',
-        'Answers that lacked a partition.',
-      ),
-      samples: context.metrics.counter('skein_query_samples_total', 'Samples read by queries.'),
-    },
+    metrics,
   };
+}
+
+function openQueue({ query }: Config, metrics: QuerierMetrics): FairQueue {
+  const { concurrency_max: concurrencyMax, tenant_concurrency_max: perTenant } = query;
+  metrics.queriesMax.set(concurrencyMax);
+  return new FairQueue({
+    concurrencyMax,
+    tenantConcurrencyMax: perTenant === 0 ? concurrencyMax : perTenant,
+    tenantQueueMax: query.tenant_queue_max,
+    onWaiting: (user, count) => {
+      if (count === 0) metrics.waiting.remove({ user });
+      else metrics.waiting.set(count, { user });
+    },
+  });
 }
 
 /** The engine of a tenant; made on first use, the least recently used one is dropped beyond a bound. */

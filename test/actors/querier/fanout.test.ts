@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { fanOut, retryLost, StreamLost } from '../../../src/actors/querier/fanout.ts';
-import { Gate } from '../../../src/actors/querier/gate.ts';
 import { Routes } from '../../../src/actors/querier/routes.ts';
 import { createLocalBus } from '../../../src/bus/local/local-bus.ts';
 import { openLocalDirectory } from '../../../src/bus/local/local-directory.ts';
@@ -8,7 +7,7 @@ import { leaseKey, replicaKey, replicaSubject, shardSubject } from '../../../src
 import { encodeEnvelope } from '../../../src/codec/envelope.ts';
 import { DomainError } from '../../../src/model/errors.ts';
 import { createMemoryDisk } from '../../bus/local/memory-disk.ts';
-import { createVirtualClock, settle } from '../../helpers/virtual-clock.ts';
+import { createVirtualClock } from '../../helpers/virtual-clock.ts';
 
 const WAIT_MS = 10_000;
 const NEVER = new AbortController().signal;
@@ -216,38 +215,5 @@ describe('fanOut over replicas', () => {
     const asked = outcome(ask());
     await clock.advance(WAIT_MS + 200);
     expect(await asked).toMatch(/^partial response: partition 0 is missing/);
-  });
-});
-
-describe('Gate', () => {
-  it('lets so many in, so many wait in order, and refuses the rest', async () => {
-    const gate = new Gate(1, 2);
-    const begun: number[] = [];
-    const ends: (() => void)[] = [];
-    const enter = (index: number, signal: AbortSignal = NEVER): Promise<unknown> =>
-      outcome(
-        gate.run(signal, () => {
-          begun.push(index);
-          return new Promise<void>((resolve) => ends.push(resolve));
-        }),
-      );
-    const leaver = new AbortController();
-    const first = enter(0);
-    const second = enter(1, leaver.signal);
-    const third = enter(2);
-    expect(await enter(3)).toMatch(/^too many queries: 1 run and 2 wait/);
-    leaver.abort(new DomainError('canceled', 'left'));
-    expect(await second).toBe('left');
-    ends[0]!();
-    const late = enter(4); // comes in the very moment in which a place is free: it is the waiter's
-    await first;
-    await settle();
-    expect(begun).toEqual([0, 2]);
-    ends[1]!();
-    await third;
-    await settle();
-    expect(begun).toEqual([0, 2, 4]);
-    ends[2]!();
-    await late;
   });
 });

@@ -114,7 +114,7 @@ describe('the query edge', () => {
   it.each<[ErrorCode, number, string]>([
     ['bad_data', 400, 'bad_data'],
     ['execution', 422, 'execution'],
-    ['limited', 422, 'execution'],
+    ['limited', 429, 'too_many_requests'],
     ['timeout', 503, 'timeout'],
     ['canceled', 499, 'canceled'],
     ['unavailable', 503, 'unavailable'],
@@ -126,7 +126,9 @@ describe('the query edge', () => {
     });
     const answer = await get('/labels');
     expect([answer.status, json(answer)]).toEqual([status, { status: 'error', errorType, error: 'why' }]);
-    expect(answer.headers['retry-after']).toBe(code === 'unavailable' || code === 'full' ? '5' : undefined);
+    expect(answer.headers['retry-after']).toBe(
+      ['unavailable', 'full', 'limited'].includes(code) ? '5' : undefined,
+    );
   });
 
   it('hands tenant, partial mode, time limit and lookback on', async () => {

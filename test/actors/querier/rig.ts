@@ -44,7 +44,7 @@ interface Work {
   readonly finish: () => void;
 }
 
-/** Starts a querier in each process. Queries wait in the shard until `answer`; each reads seven samples and finds nothing. */
+/** Starts a querier in each process. Queries wait in the shard until `answer`; each reads seven samples and finds nothing; lists have one row. */
 export async function startQueriers(
   ids: readonly string[],
   flags: Readonly<Record<string, string>> = {},
@@ -70,6 +70,9 @@ export async function startQueriers(
       });
       await send(encodeReply({ kind: 'statistics', samplesRead: 7, seriesSeen: 1 }));
     },
+  );
+  await serveMany(shard, 'shard.series', shardSubject('skein', 0, 'series'), (_message, send) =>
+    send(encodeEnvelope({ texts: ['job'] })),
   );
   const processes = new Map<string, QuerierProcess>();
   for (const id of ids) {
