@@ -90,6 +90,7 @@ export interface Config {
     readonly concurrency_max: number;
     readonly tenant_concurrency_max: number;
     readonly tenant_queue_max: number;
+    readonly log_queries_longer_than: number;
     readonly owner_wait: number;
     readonly hedge_after: number;
     readonly partial_response: boolean;
@@ -325,6 +326,10 @@ export const SETTINGS: {
       100,
       'Queries of one tenant waiting for their turn before new ones get 429, as Mimir max_outstanding_requests_per_tenant.',
       { min: 1 },
+    ),
+    log_queries_longer_than: duration(
+      '0s',
+      'Queries that took longer, and all that failed, are logged as Prometheus does; named as in Thanos and Mimir. 0s = off.',
     ),
     owner_wait: duration(
       '20s',

@@ -6,7 +6,7 @@ import { type LinkedController, linkedController } from '../../platform/abort.ts
 import type { Clock } from '../../platform/clock.ts';
 import type { GaugeMetric } from '../../platform/metrics.ts';
 import type { QueryAccount } from '../../query/budget.ts';
-import type { QueryRequest } from './messages.ts';
+import type { QueryRequest, QueryTimes } from './messages.ts';
 
 /** One query from its arrival to its answer. */
 export class QueryLife {
@@ -15,13 +15,15 @@ export class QueryLife {
   /** Wall and monotonic time of its arrival, ms. */
   readonly since: number;
   readonly askedAt: number;
-  state: ActiveQuery['state'] = 'queued';
   /** What it has used; absent until it runs. */
   account: QueryAccount | undefined;
+  readonly #clock: Clock;
   readonly #controller: LinkedController;
+  #startedAt: number | undefined;
   #cause: DomainError | undefined;
 
   constructor(id: string, request: QueryRequest, clock: Clock) {
+    this.#clock = clock;
     this.id = id;
     this.request = request;
     this.since = clock.now();
@@ -37,6 +39,22 @@ export class QueryLife {
   /** Why it was cut off, if it was. */
   get cause(): DomainError | undefined {
     return this.#cause;
+  }
+
+  get state(): ActiveQuery['state'] {
+    return this.#startedAt === undefined ? 'queued' : 'running';
+  }
+
+  /** Its turn has come. */
+  start(): void {
+    this.#startedAt = this.#clock.monotonic();
+  }
+
+  /** How long it has waited and run up to now. */
+  times(): QueryTimes {
+    const now = this.#clock.monotonic();
+    const started = this.#startedAt ?? now;
+    return { queuedMs: started - this.askedAt, evaluatedMs: now - started };
   }
 
   /** Ends it with an error; the first one counts. */

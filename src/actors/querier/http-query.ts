@@ -21,6 +21,7 @@ import {
 } from './http-params.ts';
 import { type Hold, respond } from './http-respond.ts';
 import type { QueryAnswer, QueryRequest } from './messages.ts';
+import { statsOf } from './query-stats.ts';
 
 const POINTS_MAX = 11_000;
 
@@ -86,7 +87,7 @@ async function runQuery(edge: OpenEdge, call: Call, limit: number, grid: Grid): 
   const stats = call.params.get('stats') ?? '';
   const pieces = queryResponsePieces(answer.result, {
     limit,
-    ...(stats === '' ? {} : { stats: statisticsOf(answer) }),
+    ...(stats === '' ? {} : { stats: statsOf(answer, answer.result.statistics) }),
     warnings: statsWarnings(stats),
   });
   return respond(call.request, pieces, 200, partialHeaders(answer.partial), holdResult(edge, answer));
@@ -151,23 +152,6 @@ function statsWarnings(stats: string): string[] {
   return [
     `value ${goQuote(stats)} for parameter "stats" is deprecated and will be rejected in the next major release, use "true" or "all"`,
   ];
-}
-
-// Evaluation is one pipeline across processes: what Prometheus times apart (preparation, inner evaluation, sorting) is one here.
-function statisticsOf({ result, queuedMs, evaluatedMs }: QueryAnswer): Record<string, unknown> {
-  const { samplesRead, samplesPeak } = result.statistics;
-  const seconds = evaluatedMs / 1000;
-  return {
-    timings: {
-      evalTotalTime: seconds,
-      resultSortTime: 0,
-      queryPreparationTime: 0,
-      innerEvalTime: seconds,
-      execQueueTime: queuedMs / 1000,
-      execTotalTime: (queuedMs + evaluatedMs) / 1000,
-    },
-    samples: { totalQueryableSamples: samplesRead, samplesRead, peakSamples: samplesPeak },
-  };
 }
 
 /** GET, POST /format_query */

@@ -47,12 +47,16 @@ export interface Rows<T> {
   readonly partial: boolean;
 }
 
-/** A query's result, whether some partition did not answer, and how long it waited for its turn and took then. */
-export interface QueryAnswer {
-  readonly result: QueryResult;
-  readonly partial: boolean;
+/** How long a query waited for its turn and took then. */
+export interface QueryTimes {
   readonly queuedMs: number;
   readonly evaluatedMs: number;
+}
+
+/** A query's result, whether some partition did not answer, and how long it took. */
+export interface QueryAnswer extends QueryTimes {
+  readonly result: QueryResult;
+  readonly partial: boolean;
 }
 
 /** Refusals of one reason over all partitions; the last of them was in `partition`. */

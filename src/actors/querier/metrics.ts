@@ -9,6 +9,7 @@ export interface QuerierMetrics {
   readonly samples: CounterMetric;
   readonly queries: GaugeMetric;
   readonly queriesMax: GaugeMetric;
+  readonly logEnabled: GaugeMetric;
   readonly slices: HistogramMetric;
   readonly waiting: GaugeMetric;
 }
@@ -28,6 +29,10 @@ export function querierMetrics(metrics: Metrics): QuerierMetrics {
     queriesMax: metrics.gauge(
       'prometheus_engine_queries_concurrent_max',
       'Queries executed at once at most.',
+    ),
+    logEnabled: metrics.gauge(
+      'prometheus_engine_query_log_enabled',
+      '1 when long and failed queries are logged (query.log_queries_longer_than).',
     ),
     slices: metrics.histogram(
       'prometheus_engine_query_duration_histogram_seconds',

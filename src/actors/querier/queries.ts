@@ -8,6 +8,7 @@ import type { ActorContext } from '../actor.ts';
 import type { QueryLife } from './active-queries.ts';
 import { retryLost } from './fanout.ts';
 import type { QuerierMessages, QueryAnswer, QueryRequest } from './messages.ts';
+import { logQuery } from './query-log.ts';
 import { engineOf, type QuerierState } from './state.ts';
 
 type Context = ActorContext<QuerierMessages>;
@@ -25,35 +26,36 @@ export async function onQuery(
     life.cutOff(new DomainError('timeout', `query timed out in ${where}`));
   });
   try {
-    return await state.queue.run(message.tenant, life.signal, () => answer(state, life, context));
+    const reply = await state.queue.run(message.tenant, life.signal, () => answer(state, life));
+    logQuery(state.queryLog, life, reply.partial ? 'partial' : 'answered');
+    return reply;
   } catch (error) {
-    throw life.cause ?? asDomainError(error);
+    if (life.state === 'queued' && life.signal.aborted) noteQueued(state, life);
+    const failure = life.cause ?? asDomainError(error);
+    logQuery(state.queryLog, life, failure);
+    throw failure;
   } finally {
-    if (life.state === 'queued' && life.signal.aborted)
-      noteQueued(state, context.clock.monotonic() - life.askedAt);
     cancelTimer();
     state.active.end(life);
   }
 }
 
-async function answer(state: QuerierState, life: QueryLife, { clock }: Context): Promise<QueryAnswer> {
-  life.state = 'running';
-  const began = clock.monotonic();
-  const queuedMs = began - life.askedAt;
-  noteQueued(state, queuedMs);
+async function answer(state: QuerierState, life: QueryLife): Promise<QueryAnswer> {
+  life.start();
+  noteQueued(state, life);
   const result = await evaluate(state, life);
-  const evaluatedMs = clock.monotonic() - began;
-  state.metrics.slices.observe(evaluatedMs / 1000, { slice: 'inner_eval' });
-  const kind = life.request.stepMs === 0 ? 'instant' : 'range';
-  state.metrics.seconds.observe(evaluatedMs / 1000, { kind });
+  const times = life.times();
+  const seconds = times.evaluatedMs / 1000;
+  state.metrics.slices.observe(seconds, { slice: 'inner_eval' });
+  state.metrics.seconds.observe(seconds, { kind: life.request.stepMs === 0 ? 'instant' : 'range' });
   state.metrics.samples.add(result.statistics.samplesRead);
   const partial = result.annotations.some((note) => isLack(note.text));
   if (partial) state.metrics.partial.add();
-  return { result, partial, queuedMs, evaluatedMs };
+  return { result, partial, ...times };
 }
 
-function noteQueued({ metrics }: QuerierState, ms: number): void {
-  metrics.slices.observe(ms / 1000, { slice: 'queue_time' });
+function noteQueued({ metrics }: QuerierState, life: QueryLife): void {
+  metrics.slices.observe(life.times().queuedMs / 1000, { slice: 'queue_time' });
 }
 
 function evaluate(state: QuerierState, life: QueryLife): Promise<QueryResult> {

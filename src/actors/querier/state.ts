@@ -14,6 +14,7 @@ import { featureOptions } from './features.ts';
 import { fragmentRunner } from './fragments.ts';
 import type { Asked, QuerierMessages } from './messages.ts';
 import { type QuerierMetrics, querierMetrics } from './metrics.ts';
+import type { QueryLog } from './query-log.ts';
 import { Routes } from './routes.ts';
 
 const ENGINES_MAX = 1000;
@@ -24,6 +25,7 @@ export interface QuerierState {
   readonly fanout: FanoutSettings;
   /** Where queries wait for their turn. */
   readonly queue: FairQueue;
+  readonly queryLog: QueryLog;
   /** Queries that wait or run. */
   readonly active: ActiveQueries;
   /** Working memory of all queries of the process together. */
@@ -68,6 +70,7 @@ export async function openQuerier(
     },
     memory: context.memory,
     queue: openQueue(config, metrics),
+    queryLog: { log: context.log, longerThanMs: config.query.log_queries_longer_than },
     engines: new Map(),
     metrics,
   };
@@ -76,6 +79,7 @@ export async function openQuerier(
 function openQueue({ query }: Config, metrics: QuerierMetrics): FairQueue {
   const { concurrency_max: concurrencyMax, tenant_concurrency_max: perTenant } = query;
   metrics.queriesMax.set(concurrencyMax);
+  metrics.logEnabled.set(query.log_queries_longer_than > 0 ? 1 : 0);
   return new FairQueue({
     concurrencyMax,
     tenantConcurrencyMax: perTenant === 0 ? concurrencyMax : perTenant,

@@ -1,0 +1,23 @@
+// The `stats` of a query as Prometheus 3.14 shows them (util/stats/query_stats.go), in answers and in the query log.
+
+import type { QueryStatistics } from '../../query/result.ts';
+import type { QueryTimes } from './messages.ts';
+
+/** The `stats` object. Evaluation is one pipeline across processes: what Prometheus times apart of it is one here. */
+export function statsOf(
+  { queuedMs, evaluatedMs }: QueryTimes,
+  { samplesRead, samplesPeak }: Pick<QueryStatistics, 'samplesRead' | 'samplesPeak'>,
+): Record<string, unknown> {
+  const seconds = evaluatedMs / 1000;
+  return {
+    timings: {
+      evalTotalTime: seconds,
+      resultSortTime: 0,
+      queryPreparationTime: 0,
+      innerEvalTime: seconds,
+      execQueueTime: queuedMs / 1000,
+      execTotalTime: (queuedMs + evaluatedMs) / 1000,
+    },
+    samples: { totalQueryableSamples: samplesRead, samplesRead, peakSamples: samplesPeak },
+  };
+}
