@@ -21,8 +21,10 @@ export interface QueryLimits {
 
 /** What a query has used so far; it changes while the query runs. */
 export interface QueryAccount {
-  /** What shards have read is known when a partition has answered. */
+  /** Samples that some step saw, each once for each selector; those of a partition count when it has answered. */
   readonly samplesRead: number;
+  /** The same counted for each step that saw them. */
+  readonly samplesQueryable: number;
   readonly samplesPeak: number;
   readonly seriesSeen: number;
   readonly bytesNow: number;
@@ -42,6 +44,7 @@ export class QueryBudget implements QueryAccount {
   readonly limits: QueryLimits;
   readonly signal: AbortSignal;
   samplesRead = 0;
+  samplesQueryable = 0;
   samplesPeak = 0;
   seriesSeen = 0;
   bytesNow = 0;

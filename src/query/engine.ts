@@ -115,8 +115,8 @@ export function createEngine(options: EngineOptions): Engine {
       shared,
     );
     const value = instant ? await instantValue(node, grid, context) : await rangeValue(node, grid, context);
-    const { samplesRead, samplesPeak, seriesSeen, bytesPeak } = budget;
-    const statistics = { samplesRead, samplesPeak, seriesSeen, bytesPeak };
+    const { samplesRead, samplesQueryable, samplesPeak, seriesSeen, bytesPeak } = budget;
+    const statistics = { samplesRead, samplesQueryable, samplesPeak, seriesSeen, bytesPeak };
     return { value, annotations: annotations.all(), statistics };
   };
   const run = async (query: QueryOptions, grid: StepRange, instant: boolean): Promise<QueryResult> => {

@@ -13,9 +13,10 @@ export type QueryValue =
   /** Raw samples of an instant query whose expression is a range selector: each series with its own timestamps. */
   | { readonly type: 'raw-matrix'; readonly series: readonly RawColumns[] };
 
-/** Counters of `stats`. */
+/** Counters of `stats`; samplesRead and samplesQueryable as Prometheus's samplesRead and totalQueryableSamples. */
 export interface QueryStatistics {
   readonly samplesRead: number;
+  readonly samplesQueryable: number;
   readonly samplesPeak: number;
   readonly seriesSeen: number;
   readonly bytesPeak: number;

@@ -41,6 +41,11 @@ export interface StepRange {
   readonly start: number;
   readonly end: number;
   readonly step: number;
+  /**
+   * How often samples seen on this grid count as queryable, 1 when absent: 0 below a subquery (whose steps are counted as the function
+   * over it sees them), the number of steps below what is evaluated once for all of them.
+   */
+  readonly weight?: number;
 }
 
 /** Number of steps of a grid. */
@@ -84,7 +89,12 @@ export type FragmentReply =
   | { readonly kind: 'batch'; readonly batch: StepBatch }
   | { readonly kind: 'partial'; readonly bytes: Uint8Array }
   | { readonly kind: 'raw'; readonly series: readonly RawColumns[] }
-  | { readonly kind: 'statistics'; readonly samplesRead: number; readonly seriesSeen: number }
+  | {
+      readonly kind: 'statistics';
+      readonly samplesRead: number;
+      readonly samplesQueryable: number;
+      readonly seriesSeen: number;
+    }
   | { readonly kind: 'notes'; readonly notes: readonly Annotation[] };
 
 /** Runs a fragment (plan bytes) on every partition and hands back their answers as they come. */

@@ -181,7 +181,7 @@ describe('query answers as JSON', () => {
     const result: QueryResult = {
       value: { type: 'matrix', range: { start: 0, end: (steps - 1) * 15_000, step: 15_000 }, batch },
       annotations: [],
-      statistics: { samplesRead: 0, samplesPeak: 0, seriesSeen: 0, bytesPeak: 0 },
+      statistics: { samplesRead: 0, samplesQueryable: 0, samplesPeak: 0, seriesSeen: 0, bytesPeak: 0 },
     };
     const pieces = [...queryResponsePieces(result)];
     expect(pieces.length).toBeGreaterThan(3);

@@ -96,7 +96,7 @@ describe('parseScript', () => {
 
 /** An engine that always gives one value at the times asked for. */
 function constantEngine(value: number, annotations: QueryResult['annotations'] = []): Engine {
-  const statistics = { samplesRead: 0, samplesPeak: 0, seriesSeen: 0, bytesPeak: 0 };
+  const statistics = { samplesRead: 0, samplesQueryable: 0, samplesPeak: 0, seriesSeen: 0, bytesPeak: 0 };
   const batch = (steps: number) => ({
     labels: [labelsOf({ a: 'b' })],
     steps,

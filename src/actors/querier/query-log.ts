@@ -5,9 +5,9 @@ import type { DomainError } from '../../model/errors.ts';
 import { isoTime } from '../../model/units.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { QueryLife } from './active-queries.ts';
-import { statsOf } from './query-stats.ts';
+import { type QueryCounts, statsOf } from './query-stats.ts';
 
-const NOTHING_USED = { samplesRead: 0, samplesPeak: 0 };
+const NOTHING_USED: QueryCounts = { samplesQueryable: 0, samplesRead: 0, samplesPeak: 0 };
 
 /** Where queries are logged. */
 export interface QueryLog {

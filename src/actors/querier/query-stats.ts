@@ -3,10 +3,13 @@
 import type { QueryStatistics } from '../../query/result.ts';
 import type { QueryTimes } from './messages.ts';
 
+/** Counters that the `stats` object shows. */
+export type QueryCounts = Pick<QueryStatistics, 'samplesQueryable' | 'samplesRead' | 'samplesPeak'>;
+
 /** The `stats` object. Evaluation is one pipeline across processes: what Prometheus times apart of it is one here. */
 export function statsOf(
   { queuedMs, evaluatedMs }: QueryTimes,
-  { samplesRead, samplesPeak }: Pick<QueryStatistics, 'samplesRead' | 'samplesPeak'>,
+  { samplesQueryable, samplesRead, samplesPeak }: QueryCounts,
 ): Record<string, unknown> {
   const seconds = evaluatedMs / 1000;
   return {
@@ -18,6 +21,6 @@ export function statsOf(
       execQueueTime: queuedMs / 1000,
       execTotalTime: (queuedMs + evaluatedMs) / 1000,
     },
-    samples: { totalQueryableSamples: samplesRead, samplesRead, peakSamples: samplesPeak },
+    samples: { totalQueryableSamples: samplesQueryable, samplesRead, peakSamples: samplesPeak },
   };
 }

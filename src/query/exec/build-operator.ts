@@ -15,7 +15,7 @@ import {
 } from '../source.ts';
 import { runAggregate } from './aggregate-operator.ts';
 import { scalarCall, streamCall } from './call-operator.ts';
-import { checkGrid, collect, type ExecContext } from './context.ts';
+import { checkGrid, collect, type ExecContext, oneStep } from './context.ts';
 import { streamInfo } from './info.ts';
 import {
   scalarBinary,
@@ -156,8 +156,4 @@ function unknownKind(node: never): DomainError {
     'unavailable',
     `cannot evaluate a plan node of kind ${String(kind)}: it is not known here`,
   );
-}
-
-function oneStep(grid: StepRange): StepRange {
-  return { start: grid.start, end: grid.start, step: 0 };
 }

@@ -39,6 +39,12 @@ export function lastStep(grid: StepRange): number {
   return grid.start + (stepCount(grid) - 1) * grid.step;
 }
 
+/** The grid of what is evaluated once for all steps. */
+export function oneStep(grid: StepRange): StepRange {
+  const weight = (grid.weight ?? 1) * stepCount(grid);
+  return { start: grid.start, end: grid.start, step: 0, weight };
+}
+
 /** Refuses a grid whose single row is already more than the query's memory, before anything is allocated. */
 export function checkGrid(grid: StepRange, budget: QueryBudget): void {
   const steps = stepCount(grid);

@@ -44,7 +44,8 @@ export async function* evaluateFragment(
       for (const part of splitBatch(batch)) yield { kind: 'batch', batch: part };
   const notes = annotations.all();
   if (notes.length > 0) yield { kind: 'notes', notes };
-  yield { kind: 'statistics', samplesRead: budget.samplesRead, seriesSeen: budget.seriesSeen };
+  const { samplesRead, samplesQueryable, seriesSeen } = budget;
+  yield { kind: 'statistics', samplesRead, samplesQueryable, seriesSeen };
 }
 
 async function* rawReplies(
@@ -86,10 +87,11 @@ export async function* readRaw(
       const pause = budget.breathe();
       if (pause !== undefined) await pause;
       batch.read(i, start, end, columns);
-      budget.samplesRead += columns.count;
       if (node.totalsOnly === true) dropBuckets(columns);
       const { histograms } = columns;
       const count = histograms === undefined ? dropStale(columns) : dropStaleHistograms(columns);
+      budget.samplesRead += count;
+      budget.samplesQueryable += count * (grid.weight ?? 1);
       if (count === 0) continue;
       budget.holdSamples(count);
       budget.holdBytes(count * 16 + (histograms?.bytes ?? 0));

@@ -40,7 +40,11 @@ async function subqueryMatrix(
   if (inner === undefined) return [];
   checkGrid(inner, context.budget);
   const steps = stepCount(inner);
-  const batches = await collect(context.stream(node.input, inner), steps, context.budget);
+  const batches = await collect(
+    context.stream(node.input, { ...inner, weight: grid.weight ?? 1 }),
+    steps,
+    context.budget,
+  );
   const whole = concatBatches(batches, steps);
   const { labels, values, present, histograms } =
     context.delayedNames === true ? await removeNames(whole, context.budget.pause) : whole;

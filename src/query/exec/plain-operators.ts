@@ -8,7 +8,7 @@ import { dropsName, namesUnique } from '../plan/names.ts';
 import type { AbsentNode, BinaryNode, NegateNode, PlanNode, StepInvariantNode } from '../plan/nodes.ts';
 import { type BatchHistograms, type StepBatch, type StepRange, stepCount } from '../source.ts';
 import { binaryScalars, binaryVectorScalar, binaryVectors } from './binary.ts';
-import { collect, type ExecContext, release } from './context.ts';
+import { collect, type ExecContext, oneStep, release } from './context.ts';
 import { combineMixedScalar } from './histograms/binary-histograms.ts';
 import { histogramOfCell } from './histograms/histogram-cells.ts';
 import { isTrim, type PairOperator } from './histograms/pairs.ts';
@@ -134,7 +134,7 @@ export async function* streamInvariant(
   context: ExecContext,
 ): AsyncGenerator<StepBatch> {
   const steps = stepCount(grid);
-  const once = { start: grid.start, end: grid.start, step: 0 };
+  const once = oneStep(grid);
   if (node.input.kind === 'string') throw new DomainError('internal', 'cannot repeat a string as a vector');
   for await (const batch of context.stream(node.input, once)) {
     if (steps === 1) {

@@ -65,12 +65,10 @@ function evaluateSome(
   scan: { start: number; end: number; next: number; totalsOnly: boolean },
 ): StepBatch | undefined {
   const { labels } = batch;
-  const { budget } = state.context;
   while (scan.next < labels.length) {
     const index = scan.next++;
     state.rows.open(labels.length - index);
     batch.read(index, scan.start, scan.end, state.columns);
-    budget.samplesRead += state.columns.count;
     if (scan.totalsOnly) dropBuckets(state.columns);
     const full = evaluate(state, notedLabels(state, labels[index]!));
     if (full !== undefined || state.heavy !== undefined) return full;
@@ -85,7 +83,8 @@ async function* overRaw(
   context: ExecContext,
 ): AsyncGenerator<StepBatch> {
   invariant(node.input.kind === 'remote', 'raw samples come from a remote node');
-  for await (const series of streamRaw(node.input, grid, context)) {
+  // Its windows are counted here.
+  for await (const series of streamRaw(node.input, { ...grid, weight: 0 }, context)) {
     for (const { labels, timestamps, values, histograms } of series) {
       const { columns } = state;
       growColumns(columns, values.length);
@@ -120,7 +119,7 @@ async function* overSubquery(
   checkGrid(inner, context.budget);
   const steps = stepCount(inner);
   const { budget } = context;
-  for await (const batch of context.stream(input.input, inner)) {
+  for await (const batch of context.stream(input.input, { ...inner, weight: 0 })) {
     growColumns(state.columns, steps);
     for (let row = 0; row < batch.labels.length; row++) {
       const pause = budget.breathe();

@@ -50,6 +50,10 @@ export interface RowState {
   readonly distinct: DistinctLabels | undefined;
   readonly context: ExecContext;
   readonly notes: RangeNotes;
+  /** As the grid's. */
+  readonly weight: number;
+  /** Whether samples in the windows count as read: those of a subquery or of a shard's answer have been counted. */
+  readonly reads: boolean;
   seen: number;
   /** Memory of `columns` as accounted for. */
   columnBytes: number;
@@ -117,6 +121,8 @@ export async function openRow(
     distinct: keepNames || namesUnique(node.input) ? undefined : new DistinctLabels(),
     context,
     notes: new RangeNotes(node, context),
+    weight: grid.weight ?? 1,
+    reads: node.input.kind === 'range-select',
     seen: 0,
     columnBytes: 0,
     heavy: undefined,
@@ -145,6 +151,7 @@ export function evaluate(state: RowState, labels: Labels): StepBatch | undefined
   if (count === 0) return undefined;
   if (count * job.steps > SLICE_SAMPLES && sliceEnd(job, 0, SLICE_SAMPLES) < job.steps)
     return leave(state, labels);
+  countWindows(state);
   if (columns.kernels === undefined || !runInKernels(state, columns.kernels)) runKernel(state, job, state);
   return keepRow(state, labels);
 }
@@ -196,6 +203,23 @@ function runInKernels({ node, job, extension }: RowState, kernels: SampleKernels
   output.set(kernels.output.subarray(0, steps), offset);
   present.set(kernels.present.subarray(0, steps), offset);
   return true;
+}
+
+// Each step sees its whole window, and reads of it what the step before did not see.
+function countWindows({ job, weight, reads, context: { budget } }: RowState): void {
+  const { from, to, steps } = job;
+  let seen = 0;
+  let read = 0;
+  let last = 0;
+  for (let i = 0; i < steps; i++) {
+    const start = from[i]!;
+    const end = to[i]!;
+    seen += end - start;
+    read += end - Math.max(start, last);
+    last = end;
+  }
+  budget.samplesQueryable += seen * weight;
+  if (reads) budget.samplesRead += read;
 }
 
 function accountColumns(state: RowState): void {

@@ -96,6 +96,7 @@ async function* remoteReplies(
     if (reply.kind === 'notes') annotations.addAll(reply.notes);
     else if (reply.kind === 'statistics') {
       budget.samplesRead += reply.samplesRead;
+      budget.samplesQueryable += reply.samplesQueryable;
       budget.addSeries(reply.seriesSeen);
     } else yield reply;
     const pause = budget.breathe();

@@ -59,6 +59,7 @@ export async function* streamSelect(
     distinct: node.timestamps && !namesUnique(node) ? new DistinctLabels() : undefined,
     start,
     end,
+    weight: grid.weight ?? 1,
     next: 0,
   };
   for await (const batch of readSeries({ matchers: node.matchers, start, end }, context)) {
@@ -83,6 +84,8 @@ interface Scan {
   readonly distinct: DistinctLabels | undefined;
   readonly start: number;
   readonly end: number;
+  /** As the grid's. */
+  readonly weight: number;
   next: number;
 }
 
@@ -95,7 +98,6 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
     const index = scan.next++;
     rows.open(batch.labels.length - index);
     batch.read(index, start, end, columns);
-    budget.samplesRead += columns.count;
     job.output = rows.values;
     job.present = rows.present;
     job.offset = rows.offset;
@@ -107,6 +109,8 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
         ? selectStarts(columns, job)
         : selectInstants(columns, job, timestamps);
     if (found === 0) continue;
+    budget.samplesRead += found;
+    budget.samplesQueryable += found * scan.weight;
     if (columns.histograms !== undefined && !timestamps && !smoothed)
       rows.histograms(selectRows(columns, job), columns.histograms);
     const noted = scan.context.delayedNames === true ? noteName(own) : own;

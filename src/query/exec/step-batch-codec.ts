@@ -4,7 +4,8 @@
 //   raw:        series, table of strings, per series: label refs, count, timestamps, values
 //   mixed-batch, mixed-raw: the same with some values that are native histograms behind it (of raw: for each series): count, per
 //               histogram: cell gap, histogram. Kinds of their own, so that a reader that does not know them takes no sum for a value
-//   notes, statistics: JSON
+//   notes:      JSON
+//   statistics: samples read, series seen, queryable samples
 // Integers are varints, floats raw little-endian. splitBatch cuts a batch so that each reply stays near REPLY_BYTES.
 
 import { ByteReader, ByteWriter } from '../../codec/bytes.ts';
@@ -49,6 +50,7 @@ export function encodeReply(reply: FragmentReply): Uint8Array {
     case 'statistics':
       writer.uvarint(reply.samplesRead);
       writer.uvarint(reply.seriesSeen);
+      writer.uvarint(reply.samplesQueryable);
       break;
   }
   // Nobody else has the writer: what it holds may go as it is unless it wastes memory.
@@ -102,10 +104,18 @@ export function decodeReply(bytes: Uint8Array): FragmentReply {
     case 'notes':
       return { kind, notes: JSON.parse(reader.text()) };
     case 'statistics':
-      return { kind, samplesRead: reader.uvarint(), seriesSeen: reader.uvarint() };
+      return readStatistics(reader);
     default:
       throw new DomainError('corrupt', 'cannot decode query reply: unknown kind');
   }
+}
+
+// A process of an older version sends no third number.
+function readStatistics(reader: ByteReader): FragmentReply {
+  const samplesRead = reader.uvarint();
+  const seriesSeen = reader.uvarint();
+  const samplesQueryable = reader.left > 0 ? reader.uvarint() : samplesRead;
+  return { kind: 'statistics', samplesRead, samplesQueryable, seriesSeen };
 }
 
 /** Cuts a batch into parts whose encoding is near REPLY_BYTES: first by steps, when the grid is very wide, then by series. */

@@ -64,7 +64,7 @@ function matrix(series: number, steps: number, more: Partial<QueryAnswer> = {}):
   const values = Float64Array.from({ length: series * steps }, (_, i) => i / 7);
   const batch = { labels, steps, values, present: new Uint8Array(values.length).fill(1) };
   const range = { start: 0, end: (steps - 1) * 1000, step: 1000 };
-  const statistics = { samplesRead: 5, samplesPeak: 3, seriesSeen: 1, bytesPeak: 9 };
+  const statistics = { samplesRead: 5, samplesQueryable: 8, samplesPeak: 3, seriesSeen: 1, bytesPeak: 9 };
   const result = { value: { type: 'matrix' as const, range, batch }, annotations: [], statistics };
   return { result, partial: false, queuedMs: 1, evaluatedMs: 2, ...more };
 }
@@ -169,7 +169,7 @@ describe('the query edge', () => {
       data: {
         stats: {
           timings: { evalTotalTime: 0.002, execQueueTime: 0.001, execTotalTime: 0.003 },
-          samples: { totalQueryableSamples: 5, samplesRead: 5, peakSamples: 3 },
+          samples: { totalQueryableSamples: 8, samplesRead: 5, peakSamples: 3 },
         },
       },
     });

@@ -37,7 +37,7 @@ describe('the query log', () => {
           end: '1970-01-01T00:02:00.000Z',
           step: 15,
         },
-        stats: { timings, samples: { samplesRead: 7 } },
+        stats: { timings, samples: { totalQueryableSamples: 9, samplesRead: 7, peakSamples: 0 } },
         httpRequest: { clientIP: '10.0.0.7', method: 'POST', path: '/api/v1/query_range' },
         tenant: 'a',
         outcome: 'answered',

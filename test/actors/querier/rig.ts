@@ -68,7 +68,7 @@ export async function startQueriers(
           reject(signal.reason);
         });
       });
-      await send(encodeReply({ kind: 'statistics', samplesRead: 7, seriesSeen: 1 }));
+      await send(encodeReply({ kind: 'statistics', samplesRead: 7, samplesQueryable: 9, seriesSeen: 1 }));
     },
   );
   await serveMany(shard, 'shard.series', shardSubject('skein', 0, 'series'), (_message, send) =>
