@@ -4,7 +4,9 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { link } from '../bus/nats/helpers.ts';
+import { rawRequest } from '../helpers/raw-http.ts';
 import { describeWithServers } from '../helpers/servers.ts';
+import type { SkeinServer } from '../helpers/skein-server.ts';
 import { Load } from './load.ts';
 import { readBack } from './questions.ts';
 import {
@@ -82,6 +84,30 @@ await describeWithServers(['nats-server', 'minio'], 'a cluster', () => {
       'skein-receiver': 2,
       'skein-shard': PARTITIONS * REPLICAS,
     });
+  });
+
+  it('lists the queries of all queriers at each of them, and kills one through another within a second', async () => {
+    const [first, second] = cluster.queriers as [SkeinServer, SkeinServer];
+    const query = encodeURIComponent('sum_over_time((sin(vector(time())))[40d:1s])');
+    const path = `/api/v1/query_range?query=${query}&start=1700000000&end=1700010000&step=1`;
+    const victim = rawRequest(first.url, { path });
+    const activePath = '/api/v1/status/active_queries';
+    const list = async ({ url }: SkeinServer) =>
+      JSON.parse((await rawRequest(url, { path: activePath })).body.toString()).data;
+    await until(10_000, async () => (await list(second)).queries.length > 0);
+    const [here, there] = [await list(first), await list(second)];
+    expect(here.process).not.toBe(there.process);
+    expect(there.queries).toMatchObject([{ process: here.process, kind: 'query_range', state: 'running' }]);
+    const killed = performance.now();
+    const kill = { path: `${activePath}/${there.queries[0].id}`, method: 'DELETE' };
+    expect((await rawRequest(second.url, kill)).status).toBe(200);
+    const { status, body } = await victim;
+    expect(performance.now() - killed).toBeLessThan(1000);
+    expect([status, JSON.parse(body.toString())]).toMatchObject([
+      499,
+      { errorType: 'canceled', error: `query was canceled: killed by 127.0.0.1 with DELETE ${kill.path}` },
+    ]);
+    expect((await list(first)).queries).toEqual([]);
   });
 
   it('moves partitions to a fourth shard and back: no write and no query notices', async () => {
