@@ -62,6 +62,8 @@ export interface QueryJsonOptions {
   readonly limit?: number;
   /** The `stats` object, when it was asked for. */
   readonly stats?: Readonly<Record<string, unknown>>;
+  /** The `analysis` object, when it was asked for, as Thanos. */
+  readonly analysis?: Readonly<Record<string, unknown>>;
   /** Warnings beside those of the result. */
   readonly warnings?: readonly string[];
 }
@@ -69,7 +71,7 @@ export interface QueryJsonOptions {
 /** A whole successful response, status, data, warnings, infos, in pieces of about PIECE_BYTES made as they are asked for. */
 export function* queryResponsePieces(
   { value, annotations }: JsonQueryResult,
-  { limit = 0, stats, warnings = [] }: QueryJsonOptions = {},
+  { limit = 0, stats, analysis, warnings = [] }: QueryJsonOptions = {},
 ): Generator<Uint8Array<ArrayBuffer>> {
   const out = new JsonBytes(PIECE_BYTES);
   out.raw(
@@ -85,7 +87,8 @@ export function* queryResponsePieces(
     if (item === 'begins' && count++ > 0) out.raw(',');
     if (out.full) yield out.take();
   }
-  out.raw(stats === undefined ? ']}' : `],"stats":${JSON.stringify(stats)}}`);
+  out.raw(stats === undefined ? ']' : `],"stats":${JSON.stringify(stats)}`);
+  out.raw(analysis === undefined ? '}' : `,"analysis":${JSON.stringify(analysis)}}`);
   out.raw(notesJson(noteTexts(annotations, truncated ? [TRUNCATED, ...warnings] : warnings)));
   out.raw('}');
   yield out.take();

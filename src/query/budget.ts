@@ -61,7 +61,12 @@ export class QueryBudget implements QueryAccount {
     this.signal = signal;
     this.#clock = clock;
     this.#pool = memory;
-    this.#sliceStart = clock?.monotonic() ?? 0;
+    this.#sliceStart = this.now();
+  }
+
+  /** Monotonic time, ms; 0 without a clock. */
+  now(): number {
+    return this.#clock?.monotonic() ?? 0;
   }
 
   /** Gives back to the process what the query still holds. Parts of it that have not noticed its end yet hold nothing any more. */

@@ -12,14 +12,16 @@ import { distributes } from './exec/aggregate.ts';
 import { openExecution } from './exec/build-operator.ts';
 import { checkGrid, type ExecContext } from './exec/context.ts';
 import { evaluateFragment } from './exec/fragment.ts';
+import { Profile } from './exec/profile.ts';
 import { instantValue, rangeValue } from './exec/query-value.ts';
 import { type EvalModes, modesOf } from './modes.ts';
+import type { OperatorTree } from './operator-tree.ts';
 import type { Expr } from './parse/ast.ts';
 import type { ParseOptions } from './parse/options.ts';
 import { parseQuery } from './parse/parse-query.ts';
 import { buildPlan } from './plan/build.ts';
 import { nodeType, type PlanNode } from './plan/nodes.ts';
-import { planText } from './plan/plan-text.ts';
+import { planTree } from './plan/plan-text.ts';
 import { distribute } from './plan/rules/distribute.ts';
 import { readTotals } from './plan/rules/histogram-totals.ts';
 import { simplify } from './plan/rules/simplify.ts';
@@ -62,6 +64,8 @@ export interface QueryOptions {
   readonly lookbackMs?: number;
   readonly limits?: QueryLimits;
   readonly signal?: AbortSignal;
+  /** Measures each operator; the result has them as `analysis`. */
+  readonly analyze?: boolean;
   /** Gets the account of the query before it begins: what it uses can be seen while it runs, and after it failed. */
   readonly onAccount?: (account: QueryAccount) => void;
 }
@@ -82,8 +86,8 @@ export interface RangeQuery extends QueryOptions {
 export interface Engine {
   instant(query: InstantQuery): Promise<QueryResult>;
   range(query: RangeQuery): Promise<QueryResult>;
-  /** The plan of a query as text. */
-  explain(query: InstantQuery | RangeQuery): string;
+  /** The plan of a query. */
+  explain(query: InstantQuery | RangeQuery): OperatorTree;
 }
 
 /** Makes an engine; it holds nothing but a bounded cache of parsed queries. */
@@ -102,6 +106,7 @@ export function createEngine(options: EngineOptions): Engine {
     refuseType(node, instant);
     const annotations = new Annotations();
     const { source, fragments, hasher } = options;
+    const profile = query.analyze === true ? new Profile(budget) : undefined;
     const context: ExecContext = openExecution(
       {
         budget,
@@ -111,13 +116,15 @@ export function createEngine(options: EngineOptions): Engine {
         ...(source === undefined ? {} : { source }),
         ...(fragments === undefined ? {} : { fragments }),
         ...(hasher === undefined ? {} : { hasher }),
+        ...(profile === undefined ? {} : { profile }),
       },
       shared,
     );
     const value = instant ? await instantValue(node, grid, context) : await rangeValue(node, grid, context);
     const { samplesRead, samplesQueryable, samplesPeak, seriesSeen, bytesPeak } = budget;
     const statistics = { samplesRead, samplesQueryable, samplesPeak, seriesSeen, bytesPeak };
-    return { value, annotations: annotations.all(), statistics };
+    const analysis = profile === undefined ? {} : { analysis: profile.tree(node) };
+    return { value, annotations: annotations.all(), statistics, ...analysis };
   };
   const run = async (query: QueryOptions, grid: StepRange, instant: boolean): Promise<QueryResult> => {
     const life = linkedController(query.signal);
@@ -139,9 +146,8 @@ export function createEngine(options: EngineOptions): Engine {
     range: (query) => run(query, rangeGrid(query), false),
     explain(query) {
       const grid = 'timeMs' in query ? instantGrid(query.timeMs) : rangeGrid(query);
-      return planText(
-        planQuery(parseCached(parsed, query.query, options.features), query.query, grid, options).node,
-      );
+      const expr = parseCached(parsed, query.query, options.features);
+      return planTree(planQuery(expr, query.query, grid, options).node);
     },
   };
 }

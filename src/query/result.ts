@@ -1,6 +1,7 @@
 // What a query returns: Prometheus's four result types, still in columns.
 
 import type { Annotation } from '../model/annotations.ts';
+import type { OperatorTree } from './operator-tree.ts';
 import type { RawColumns, StepBatch, StepRange } from './source.ts';
 
 /** The value part of an answer. A vector is a StepBatch of one step; a matrix keeps the whole grid and its absent steps. */
@@ -27,4 +28,6 @@ export interface QueryResult {
   readonly value: QueryValue;
   readonly annotations: readonly Annotation[];
   readonly statistics: QueryStatistics;
+  /** The plan as it ran, when that was asked for. */
+  readonly analysis?: OperatorTree;
 }

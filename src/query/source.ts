@@ -7,6 +7,7 @@ import type { Labels } from '../model/labels.ts';
 import type { Matcher } from '../model/matcher.ts';
 import type { SampleColumns, SampleKernels } from '../model/samples.ts';
 import type { QueryBudget } from './budget.ts';
+import type { OperatorTree } from './operator-tree.ts';
 
 /** Which series and samples are wanted. Times in ms, both included (`start` is already moved by lookback or range). */
 export interface SelectRequest {
@@ -95,7 +96,9 @@ export type FragmentReply =
       readonly samplesQueryable: number;
       readonly seriesSeen: number;
     }
-  | { readonly kind: 'notes'; readonly notes: readonly Annotation[] };
+  | { readonly kind: 'notes'; readonly notes: readonly Annotation[] }
+  /** At the end, when the fragment asks for it. */
+  | { readonly kind: 'analysis'; readonly operator: OperatorTree };
 
 /** Runs a fragment (plan bytes) on every partition and hands back their answers as they come. */
 export interface FragmentRunner {

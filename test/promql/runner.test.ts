@@ -109,7 +109,7 @@ function constantEngine(value: number, annotations: QueryResult['annotations'] =
     instant: ({ timeMs }) => answer({ type: 'vector', timestamp: timeMs, batch: batch(1) }),
     range: ({ startMs: start, endMs: end, stepMs: step }) =>
       answer({ type: 'matrix', range: { start, end, step }, batch: batch((end - start) / step + 1) }),
-    explain: () => '',
+    explain: () => ({ name: '', children: [] }),
   };
 }
 

@@ -1,4 +1,4 @@
-// PromQL over HTTP: query, query_range, format_query, parse_query.
+// PromQL over HTTP: query, query_range, their plans, format_query, parse_query.
 
 import { queryResponsePieces } from '../../codec/prom-json.ts';
 import { asDomainError, DomainError } from '../../model/errors.ts';
@@ -21,7 +21,7 @@ import {
 } from './http-params.ts';
 import { type Hold, respond } from './http-respond.ts';
 import type { QueryAnswer, QueryRequest } from './messages.ts';
-import { statsOf } from './query-stats.ts';
+import { analysisJson, statsOf } from './query-stats.ts';
 
 const POINTS_MAX = 11_000;
 
@@ -34,24 +34,40 @@ interface Grid {
 
 /** GET, POST /query */
 export async function instantQuery(edge: OpenEdge, call: Call): Promise<Response> {
-  const limit = limitOf(call.params);
-  const time = optionalTime(call.params, 'time', edge.clock.now());
-  return runQuery(edge, call, limit, { startMs: time, endMs: time, stepMs: 0 });
+  return runQuery(edge, call, limitOf(call.params), instantGrid(edge, call));
 }
 
 /** GET, POST /query_range */
 export async function rangeQuery(edge: OpenEdge, call: Call): Promise<Response> {
-  const limit = limitOf(call.params);
-  const startMs = requiredTime(call.params, 'start');
-  const endMs = requiredTime(call.params, 'end');
+  return runQuery(edge, call, limitOf(call.params), rangeGrid(call));
+}
+
+/** GET, POST /query_explain, as Thanos */
+export async function explainInstant(edge: OpenEdge, call: Call): Promise<Response> {
+  return explainQuery(edge, call, instantGrid(edge, call));
+}
+
+/** GET, POST /query_range_explain, as Thanos */
+export async function explainRange(edge: OpenEdge, call: Call): Promise<Response> {
+  return explainQuery(edge, call, rangeGrid(call));
+}
+
+function instantGrid(edge: QuerierEdge, { params }: Call): Grid {
+  const time = optionalTime(params, 'time', edge.clock.now());
+  return { startMs: time, endMs: time, stepMs: 0 };
+}
+
+function rangeGrid({ params }: Call): Grid {
+  const startMs = requiredTime(params, 'start');
+  const endMs = requiredTime(params, 'end');
   if (endMs < startMs) throw invalidParameter('end', 'end timestamp must not be before start time');
-  const stepMs = stepOf(call.params);
+  const stepMs = stepOf(params);
   if ((endMs - startMs) / stepMs > POINTS_MAX)
     throw new DomainError(
       'bad_data',
       'exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)',
     );
-  return runQuery(edge, call, limit, { startMs, endMs, stepMs: Math.max(1, Math.trunc(stepMs)) });
+  return { startMs, endMs, stepMs: Math.max(1, Math.trunc(stepMs)) };
 }
 
 function stepOf(params: URLSearchParams): number {
@@ -67,30 +83,46 @@ function stepOf(params: URLSearchParams): number {
 }
 
 async function runQuery(edge: OpenEdge, call: Call, limit: number, grid: Grid): Promise<Response> {
+  const request = requestOf(edge, call, grid);
+  refuseWhileFull(edge);
+  const answer = await edge.actor.ask('query', request).catch(blameQuery);
+  const stats = call.params.get('stats') ?? '';
+  const { statistics, analysis } = answer.result;
+  const pieces = queryResponsePieces(answer.result, {
+    limit,
+    ...(stats === '' ? {} : { stats: statsOf(answer, statistics) }),
+    ...(analysis === undefined ? {} : { analysis: analysisJson(analysis) }),
+    warnings: statsWarnings(stats),
+  });
+  return respond(call.request, pieces, 200, partialHeaders(answer.partial), holdResult(edge, answer));
+}
+
+async function explainQuery(edge: OpenEdge, call: Call, grid: Grid): Promise<Response> {
+  const tree = await edge.actor.ask('explain', requestOf(edge, call, grid)).catch(blameQuery);
+  return success(call, analysisJson(tree));
+}
+
+function requestOf(edge: OpenEdge, call: Call, grid: Grid): QueryRequest {
+  const { params, asked } = call;
   const query = queryText(edge, call);
-  const timeoutMs = optionalDuration(call.params, 'timeout');
-  const lookbackMs = lookbackOf(call.params);
+  const timeoutMs = optionalDuration(params, 'timeout');
+  const lookbackMs = lookbackOf(params);
   if (timeoutMs !== undefined && timeoutMs <= 0)
     throw new DomainError('timeout', 'query timed out in query execution');
-  refuseWhileFull(edge);
-  const request: QueryRequest = {
-    ...call.asked,
+  const analyze = params.get('analyze');
+  return {
+    ...asked,
     query,
     ...grid,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(lookbackMs === undefined ? {} : { lookbackMs }),
+    ...(analyze === 'true' || analyze === '1' ? { analyze: true } : {}),
   };
-  const answer = await edge.actor.ask('query', request).catch((error) => {
-    const failure = asDomainError(error);
-    throw failure.code === 'bad_data' ? invalidParameter('query', failure.message) : failure;
-  });
-  const stats = call.params.get('stats') ?? '';
-  const pieces = queryResponsePieces(answer.result, {
-    limit,
-    ...(stats === '' ? {} : { stats: statsOf(answer, answer.result.statistics) }),
-    warnings: statsWarnings(stats),
-  });
-  return respond(call.request, pieces, 200, partialHeaders(answer.partial), holdResult(edge, answer));
+}
+
+function blameQuery(error: unknown): never {
+  const failure = asDomainError(error);
+  throw failure.code === 'bad_data' ? invalidParameter('query', failure.message) : failure;
 }
 
 function refuseWhileFull({ sending, config }: OpenEdge): void {

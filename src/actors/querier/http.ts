@@ -5,7 +5,14 @@ import { route } from '../http-answers.ts';
 import { activeQueries, killQuery } from './http-active.ts';
 import { answerCall, type Call, type OpenEdge, type QuerierEdge, success } from './http-call.ts';
 import { exemplars, labelNames, labelValues, metadata, series } from './http-lists.ts';
-import { formatQuery, instantQuery, parsedQuery, rangeQuery } from './http-query.ts';
+import {
+  explainInstant,
+  explainRange,
+  formatQuery,
+  instantQuery,
+  parsedQuery,
+  rangeQuery,
+} from './http-query.ts';
 import { respondNothing } from './http-respond.ts';
 import {
   buildInfo,
@@ -25,6 +32,8 @@ const READ = ['GET'];
 const ROUTES: readonly (readonly [path: string, methods: readonly string[], answer: Answer])[] = [
   ['/query', FORM, instantQuery],
   ['/query_range', FORM, rangeQuery],
+  ['/query_explain', FORM, explainInstant],
+  ['/query_range_explain', FORM, explainRange],
   ['/query_exemplars', FORM, exemplars],
   ['/format_query', FORM, formatQuery],
   ['/parse_query', FORM, parsedQuery],

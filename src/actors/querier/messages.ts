@@ -7,6 +7,7 @@ import type { HeadStatistics } from '../../model/head-statistics.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
 import type { Refusal } from '../../model/refusal.ts';
+import type { OperatorTree } from '../../query/operator-tree.ts';
 import type { QueryResult } from '../../query/result.ts';
 
 /** What every question carries. */
@@ -37,6 +38,8 @@ export interface QueryRequest extends Asked {
   readonly stepMs: number;
   readonly timeoutMs?: number;
   readonly lookbackMs?: number;
+  /** Measure each operator. */
+  readonly analyze?: boolean;
 }
 
 /** A list of rows with the sentences that go with it. */
@@ -81,6 +84,8 @@ export type QuerierMessages = {
     reply: Rows<{ readonly labels: Labels; readonly exemplars: readonly Exemplar[] }>;
   };
   refusals: { request: Asked; reply: Rows<PartitionRefusal> };
+  /** The plan of a query. */
+  explain: { request: QueryRequest; reply: OperatorTree };
   /** Of all tenants without one. */
   active: {
     request: { readonly tenant?: string; readonly signal: AbortSignal };

@@ -5,7 +5,7 @@ import { type ActorDefinition, defineActor } from '../actor.ts';
 import { onActive, onKill } from './active.ts';
 import { onExemplars, onMetadata, onSeries } from './handlers.ts';
 import type { QuerierMessages } from './messages.ts';
-import { onQuery } from './queries.ts';
+import { onExplain, onQuery } from './queries.ts';
 import { onRefusals } from './refusals.ts';
 import { closeQuerier, openQuerier, type QuerierState } from './state.ts';
 import { onStatistics } from './statistics.ts';
@@ -19,6 +19,7 @@ export const querier: ActorDefinition<Config, QuerierState, QuerierMessages> = d
   open: openQuerier,
   handlers: {
     query: onQuery,
+    explain: onExplain,
     series: onSeries,
     metadata: onMetadata,
     exemplars: onExemplars,

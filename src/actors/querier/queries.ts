@@ -3,6 +3,8 @@
 
 import { asDomainError, DomainError } from '../../model/errors.ts';
 import { isLack } from '../../model/partial.ts';
+import type { InstantQuery, RangeQuery } from '../../query/engine.ts';
+import type { OperatorTree } from '../../query/operator-tree.ts';
 import type { QueryResult } from '../../query/result.ts';
 import type { ActorContext } from '../actor.ts';
 import type { QueryLife } from './active-queries.ts';
@@ -60,19 +62,32 @@ function noteQueued({ metrics }: QuerierState, life: QueryLife): void {
 
 function evaluate(state: QuerierState, life: QueryLife): Promise<QueryResult> {
   const { request, signal } = life;
-  const { query, lookbackMs, startMs, endMs, stepMs } = request;
-  const engine = engineOf(state, request);
-  const shared = {
-    query,
+  const query: InstantQuery | RangeQuery = {
+    ...engineQuery(request),
     signal,
-    onAccount: (account: typeof life.account) => {
+    onAccount: (account) => {
       life.account = account;
     },
-    ...(lookbackMs === undefined ? {} : { lookbackMs }),
   };
+  const engine = engineOf(state, request);
   return retryLost(state.fanout, signal, () =>
-    stepMs === 0
-      ? engine.instant({ ...shared, timeMs: startMs })
-      : engine.range({ ...shared, startMs, endMs, stepMs }),
+    'timeMs' in query ? engine.instant(query) : engine.range(query),
   );
+}
+
+/** The plan of a query; it is not run. */
+export function onExplain(state: QuerierState, message: QueryRequest): OperatorTree {
+  return engineOf(state, message).explain(engineQuery(message));
+}
+
+function engineQuery({
+  query,
+  startMs,
+  endMs,
+  stepMs,
+  lookbackMs,
+  analyze = false,
+}: QueryRequest): InstantQuery | RangeQuery {
+  const shared = { query, analyze, ...(lookbackMs === undefined ? {} : { lookbackMs }) };
+  return stepMs === 0 ? { ...shared, timeMs: startMs } : { ...shared, startMs, endMs, stepMs };
 }

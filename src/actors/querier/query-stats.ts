@@ -1,5 +1,7 @@
-// The `stats` of a query as Prometheus 3.14 shows them (util/stats/query_stats.go), in answers and in the query log.
+// The `stats` of a query as Prometheus 3.14 shows them (util/stats/query_stats.go), in answers and in the query log; and
+// operators as Thanos shows them (pkg/api/query/v1.go).
 
+import type { OperatorTree } from '../../query/operator-tree.ts';
 import type { QueryStatistics } from '../../query/result.ts';
 import type { QueryTimes } from './messages.ts';
 
@@ -22,5 +24,15 @@ export function statsOf(
       execTotalTime: (queuedMs + evaluatedMs) / 1000,
     },
     samples: { totalQueryableSamples: samplesQueryable, samplesRead, peakSamples: samplesPeak },
+  };
+}
+
+/** An operator of the `analysis` or of a plan: `name`, `executionTime` and `children` as Thanos has them, the others our own. */
+export function analysisJson({ name, timeMs, children, ...measured }: OperatorTree): Record<string, unknown> {
+  return {
+    name,
+    ...(timeMs === undefined ? {} : { executionTime: `${Number(timeMs.toFixed(3))}ms` }),
+    ...measured,
+    ...(children.length === 0 ? {} : { children: children.map(analysisJson) }),
   };
 }

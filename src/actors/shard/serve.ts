@@ -137,7 +137,15 @@ async function answerQuery(
   const lacks = new Lacks();
   const source = { ...honestSource(state, message.tenant, request.behind, lacks), kernels: context.kernels };
   try {
-    for await (const reply of runFragment(message.fragment, source, budget)) await send(encodeReply(reply));
+    let bytes = 0;
+    for await (const reply of runFragment(message.fragment, source, budget)) {
+      const where = { partition: state.partition, process: context.identity.id, bytes };
+      const told =
+        reply.kind === 'analysis' ? { ...reply, operator: { ...reply.operator, ...where } } : reply;
+      const frame = encodeReply(told);
+      bytes += frame.length;
+      await send(frame);
+    }
   } finally {
     budget.close();
   }

@@ -24,6 +24,7 @@ import {
   streamInvariant,
   streamNegate,
 } from './plain-operators.ts';
+import type { Profile } from './profile.ts';
 import { streamRangeFunction } from './range-function.ts';
 import { streamRemote } from './remote.ts';
 import { streamSelect } from './select.ts';
@@ -36,6 +37,7 @@ export interface ExecOptions extends EvalModes {
   readonly budget: QueryBudget;
   readonly annotations: Annotations;
   readonly lookbackMs: number;
+  readonly profile?: Profile;
   readonly hasher?: Hasher;
 }
 
@@ -46,12 +48,15 @@ export function openExecution(options: ExecOptions, shared: ReadonlySet<PlanNode
     ...options,
     stream(node, grid, borrowed = false) {
       checkGrid(grid, options.budget);
-      if (!shared.has(node)) return streamNode(node, grid, context, borrowed);
+      if (!shared.has(node)) return runNode(node, grid, context, borrowed);
       const byGrid = results.get(node) ?? new Map<string, Promise<StepBatch>>();
       results.set(node, byGrid);
       return streamShared(node, grid, context, byGrid);
     },
-    scalar: (node, grid) => scalarNode(node, grid, context),
+    scalar(node, grid) {
+      const values = scalarNode(node, grid, context);
+      return options.profile?.time(node, values) ?? values;
+    },
   };
   return context;
 }
@@ -67,13 +72,26 @@ async function* streamShared(
   const steps = stepCount(grid);
   let result = results.get(key);
   if (result === undefined) {
-    result = collect(streamNode(node, grid, context, false), steps, context.budget).then((batches) =>
+    result = collect(runNode(node, grid, context, false), steps, context.budget).then((batches) =>
       concatBatches(batches, steps),
     );
     results.set(key, result);
   }
   const batch = await result;
   yield { ...batch, values: batch.values.slice(), present: batch.present.slice() };
+}
+
+// What a remote node gets is measured where it comes in.
+function runNode(
+  node: PlanNode,
+  grid: StepRange,
+  context: ExecContext,
+  borrowed: boolean,
+): AsyncIterable<StepBatch> {
+  const batches = streamNode(node, grid, context, borrowed);
+  return context.profile === undefined || node.kind === 'remote'
+    ? batches
+    : context.profile.watch(node, batches);
 }
 
 function streamNode(

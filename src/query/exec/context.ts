@@ -14,6 +14,7 @@ import {
   type StepRange,
   stepCount,
 } from '../source.ts';
+import type { Profile } from './profile.ts';
 import { CELL_BYTES } from './step-batch.ts';
 
 /** One evaluation: where series come from (one of the two), what it may use, what it has to say. */
@@ -23,6 +24,8 @@ export interface ExecContext extends EvalModes {
   readonly budget: QueryBudget;
   readonly annotations: Annotations;
   readonly lookbackMs: number;
+  /** Measures operators, when that was asked for. */
+  readonly profile?: Profile;
   /** Only limit_ratio needs it. */
   readonly hasher?: Hasher;
   /**
@@ -78,7 +81,8 @@ export function release(batches: readonly StepBatch[], budget: QueryBudget): voi
   }
 }
 
-function presentCount({ present, labels, steps }: StepBatch): number {
+/** Samples of a batch: steps of its series that are there. */
+export function presentCount({ present, labels, steps }: StepBatch): number {
   let count = 0;
   const end = labels.length * steps;
   for (let i = 0; i < end; i++) count += present[i]!;

@@ -14,6 +14,7 @@ import { openExecution } from './build-operator.ts';
 import { checkGrid, type ExecContext, lastStep } from './context.ts';
 import { dropStale as dropStaleHistograms } from './histograms/split-columns.ts';
 import { dropBuckets } from './histograms/totals-only.ts';
+import { Profile } from './profile.ts';
 import { COLUMNS_START, readSeries } from './select.ts';
 import { splitPartial } from './split-partial.ts';
 import { REPLY_BYTES, splitBatch } from './step-batch-codec.ts';
@@ -30,13 +31,22 @@ export async function* evaluateFragment(
   const { node, grid, lookbackMs } = decoded;
   checkGrid(grid, budget);
   const annotations = new Annotations();
+  const profile = decoded.analyze === true ? new Profile(budget) : undefined;
   const context = openExecution(
-    { source, budget, annotations, lookbackMs, ...modesOf(decoded) },
+    {
+      source,
+      budget,
+      annotations,
+      lookbackMs,
+      ...modesOf(decoded),
+      ...(profile === undefined ? {} : { profile }),
+    },
     NOTHING_SHARED,
   );
   if (node.kind === 'range-select') yield* rawReplies(node, grid, context);
   else if (node.kind === 'aggregate' && node.stage === 'partial') {
-    const aggregation = await runPartial(node, grid, context);
+    const running = runPartial(node, grid, context);
+    const aggregation = await (profile?.time(node, running) ?? running);
     for (const state of await aggregation.encodePartial(budget.pause))
       for (const bytes of splitPartial(state, REPLY_BYTES)) yield { kind: 'partial', bytes };
   } else
@@ -46,6 +56,7 @@ export async function* evaluateFragment(
   if (notes.length > 0) yield { kind: 'notes', notes };
   const { samplesRead, samplesQueryable, seriesSeen } = budget;
   yield { kind: 'statistics', samplesRead, samplesQueryable, seriesSeen };
+  if (profile !== undefined) yield { kind: 'analysis', operator: profile.tree(node) };
 }
 
 async function* rawReplies(

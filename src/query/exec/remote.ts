@@ -90,9 +90,11 @@ async function* remoteReplies(
     grid,
     lookbackMs,
     node: node.fragment,
+    ...(context.profile === undefined ? {} : { analyze: true }),
     ...modesOf(context),
   });
-  for await (const reply of fragments.run(fragment, budget)) {
+  const replies = fragments.run(fragment, budget);
+  for await (const reply of context.profile?.receive(node, replies) ?? replies) {
     if (reply.kind === 'notes') annotations.addAll(reply.notes);
     else if (reply.kind === 'statistics') {
       budget.samplesRead += reply.samplesRead;

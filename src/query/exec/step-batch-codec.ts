@@ -4,7 +4,7 @@
 //   raw:        series, table of strings, per series: label refs, count, timestamps, values
 //   mixed-batch, mixed-raw: the same with some values that are native histograms behind it (of raw: for each series): count, per
 //               histogram: cell gap, histogram. Kinds of their own, so that a reader that does not know them takes no sum for a value
-//   notes:      JSON
+//   notes, analysis: JSON
 //   statistics: samples read, series seen, queryable samples
 // Integers are varints, floats raw little-endian. splitBatch cuts a batch so that each reply stays near REPLY_BYTES.
 
@@ -21,7 +21,16 @@ const VERSION = 1;
 export const REPLY_BYTES: number = 256 * 1024;
 /** Widest slice of the grid one reply carries: wider grids travel in slices. */
 export const REPLY_STEPS_MAX: number = 24 * 1024;
-const KINDS = ['batch', 'partial', 'raw', 'notes', 'statistics', 'mixed-batch', 'mixed-raw'] as const;
+const KINDS = [
+  'batch',
+  'partial',
+  'raw',
+  'notes',
+  'statistics',
+  'mixed-batch',
+  'mixed-raw',
+  'analysis',
+] as const;
 const NO_HISTOGRAMS: BatchHistograms = { columns: new HistogramColumns(), rows: new Int32Array(0) };
 /** Forms of presence: nothing, every step, every step with the same value, or a bitmap. */
 const ABSENT = 0;
@@ -46,6 +55,9 @@ export function encodeReply(reply: FragmentReply): Uint8Array {
       break;
     case 'notes':
       writer.text(JSON.stringify(reply.notes));
+      break;
+    case 'analysis':
+      writer.text(JSON.stringify(reply.operator));
       break;
     case 'statistics':
       writer.uvarint(reply.samplesRead);
@@ -103,6 +115,8 @@ export function decodeReply(bytes: Uint8Array): FragmentReply {
       return { kind: 'raw', series: readRaw(reader, true) };
     case 'notes':
       return { kind, notes: JSON.parse(reader.text()) };
+    case 'analysis':
+      return { kind, operator: JSON.parse(reader.text()) };
     case 'statistics':
       return readStatistics(reader);
     default:

@@ -17,6 +17,8 @@ export interface Fragment extends EvalModes {
   readonly grid: StepRange;
   readonly lookbackMs: number;
   readonly node: PlanNode;
+  /** Whether the operators are to be measured. */
+  readonly analyze?: boolean;
 }
 
 /** Encodes a fragment; the result owns its memory. */

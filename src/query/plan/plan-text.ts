@@ -1,17 +1,24 @@
-// A plan as text: one node a line, children indented. Used by explain and by the planner's tests.
+// A plan for people: as text, one node a line, children indented (the planner's tests), and as a tree of operators (explain).
 
 import { labelsText } from '../../model/labels.ts';
 import { matcherText } from '../../model/matcher.ts';
+import type { OperatorTree } from '../operator-tree.ts';
 import { childrenOf, type PlanNode, type Shift } from './nodes.ts';
 
 /** The plan as indented lines. */
 export function planText(node: PlanNode, indent = ''): string {
-  const lines = [indent + head(node)];
+  const lines = [indent + nodeText(node)];
   for (const child of childrenOf(node)) lines.push(planText(child, `${indent}  `));
   return lines.join('\n');
 }
 
-function head(node: PlanNode): string {
+/** The plan as a tree of operators that have not run. */
+export function planTree(node: PlanNode): OperatorTree {
+  return { name: nodeText(node), children: childrenOf(node).map(planTree) };
+}
+
+/** A node in one line, without its children. */
+export function nodeText(node: PlanNode): string {
   switch (node.kind) {
     case 'number':
       return `number ${node.value}`;

@@ -176,6 +176,30 @@ describe('the query edge', () => {
     expect(json(await get(`${RANGE}&stats=1`))).toHaveProperty('warnings');
   });
 
+  it('shows plans, and what operators did when asked to analyze', async () => {
+    const tree = { name: 'remote', timeMs: 1.23456, series: 2, bytes: 7, children: [] };
+    const asked: Partial<QueryRequest>[] = [];
+    const get = await open(async (kind, { signal, ...message }) => {
+      asked.push(message);
+      if (kind === 'explain') return { name: 'negate', children: [{ name: 'remote', children: [] }] };
+      const { analyze } = message as QueryRequest;
+      const answer = matrix(1, 1);
+      return analyze ? { ...answer, result: { ...answer.result, analysis: tree } } : answer;
+    });
+    const plan = { status: 'success', data: { name: 'negate', children: [{ name: 'remote' }] } };
+    expect(json(await get('/query_explain?query=m&time=5'))).toEqual(plan);
+    expect(json(await get(RANGE.replace('query_range', 'query_range_explain')))).toEqual(plan);
+    expect(asked).toMatchObject([
+      { query: 'm', startMs: 5000, endMs: 5000, stepMs: 0 },
+      { query: 'm', startMs: 0, endMs: 1_000_000, stepMs: 1000 },
+    ]);
+    expect(json(await get('/query_explain?query=m&time=x'))).toMatchObject({ errorType: 'bad_data' });
+    const analysis = { name: 'remote', executionTime: '1.235ms', series: 2, bytes: 7 };
+    for (const more of ['&analyze=true', '&analyze=1&stats=all'])
+      expect(json(await get(RANGE + more))).toMatchObject({ data: { resultType: 'matrix', analysis } });
+    expect(json(await get(RANGE))).not.toHaveProperty('data.analysis');
+  });
+
   it('sends a large answer in pieces, packed and unpacked, and goes on when the client leaves in the middle', async () => {
     const get = await open(async () => matrix(1000, 300));
     const plain = await get(RANGE);

@@ -74,6 +74,7 @@ describe('reply codec', () => {
       },
       { kind: 'notes', notes: [{ level: 'info', text: 'x "ü"' }] },
       { kind: 'statistics', samplesRead: 5_000_000_000, samplesQueryable: 6_000_000_000, seriesSeen: 3 },
+      { kind: 'analysis', operator: { name: 'a', timeMs: 1.5, children: [{ name: 'ü', children: [] }] } },
     ];
     for (const reply of replies) {
       const got = roundTrip(reply);
