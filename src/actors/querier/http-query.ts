@@ -7,7 +7,7 @@ import { goQuote } from '../../query/parse/go-text.ts';
 import { parseQuery } from '../../query/parse/parse-query.ts';
 import { exprToJson } from '../../query/parse/parse-query-json.ts';
 import { prettyExpr } from '../../query/parse/pretty.ts';
-import type { QueryValue } from '../../query/result.ts';
+import { resultBytes } from '../../query/result-bytes.ts';
 import { featureOptions } from './features.ts';
 import { type Call, type OpenEdge, partialHeaders, type QuerierEdge, success } from './http-call.ts';
 import {
@@ -151,13 +151,6 @@ function holdResult({ sending, clock, config }: OpenEdge, { result }: QueryAnswe
   });
   sending.bytes += bytes;
   return { signal: late.signal, release };
-}
-
-function resultBytes(value: QueryValue): number {
-  if (value.type === 'vector' || value.type === 'matrix')
-    return value.batch.values.byteLength + value.batch.present.byteLength;
-  if (value.type !== 'raw-matrix') return 0;
-  return value.series.reduce((sum, { values }) => sum + 2 * values.byteLength, 0);
 }
 
 function queryText(edge: QuerierEdge, call: Call): string {

@@ -8,6 +8,7 @@ import { formatGeneral } from '../../codec/float-text.ts';
 import type { Hasher } from '../../codec/hash.ts';
 import type { Annotations } from '../../model/annotations.ts';
 import { DomainError, invariant } from '../../model/errors.ts';
+import type { HistogramColumns } from '../../model/histogram.ts';
 import { compareLabels, type Labels } from '../../model/labels.ts';
 import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { BatchHistograms, StepBatch } from '../source.ts';
@@ -25,6 +26,7 @@ import { HistogramCells } from './histograms/histogram-cells.ts';
 import { decodeMixedSeries, encodeMixedSeries, isMixedSeries } from './histograms/series-codec.ts';
 import { hasNameNote } from './name-note.ts';
 import { decodeSeries, encodeSeries, RowList } from './row-list.ts';
+import { CELL_BYTES } from './step-batch.ts';
 
 /** The best series of one group: per step a binary heap with the worst candidate at its root. */
 interface Heaps {
@@ -50,6 +52,7 @@ export class Selection implements Aggregation {
   readonly #labels: Labels[] = [];
   /** Native histograms of the rows that have any (of limitk alone). */
   readonly #histograms = new Map<number, BatchHistograms>();
+  #lastColumns: HistogramColumns | undefined;
   // Ties are mostly between the same two rows, step after step.
   #tieFirst = -1;
   #tieSecond = -1;
@@ -74,8 +77,17 @@ export class Selection implements Aggregation {
       const group = this.#table.groupOf(labels);
       const heaps = (this.#groups[group] ??= this.#newHeaps());
       if (!this.#offer(heaps, row, batch, i * this.#steps)) this.#forget(row);
-      else if (batch.histograms !== undefined) this.#histograms.set(row, histogramsOfRow(batch, i));
+      else if (batch.histograms !== undefined) this.#keepHistograms(row, batch, i);
     }
+  }
+
+  // Kept until the end, whether or not other rows take their place.
+  #keepHistograms(row: number, batch: StepBatch, index: number): void {
+    const histograms = histogramsOfRow(batch, index);
+    if (histograms.columns !== this.#lastColumns) this.#memory.hold(histograms.columns.bytes);
+    this.#lastColumns = histograms.columns;
+    this.#memory.hold(histograms.rows.byteLength);
+    this.#histograms.set(row, histograms);
   }
 
   #newHeaps(): Heaps {
@@ -197,6 +209,7 @@ export class Selection implements Aggregation {
   async #result(pause: Pause): Promise<StepBatch> {
     const steps = this.#steps;
     const rows = this.#groups.flatMap((heaps) => this.#selectedRows(heaps));
+    this.#memory.hold(rows.length * steps * CELL_BYTES);
     const values = new Float64Array(rows.length * steps);
     const present = new Uint8Array(rows.length * steps);
     const places = new Map(rows.map((row, place) => [row, place]));
@@ -212,15 +225,21 @@ export class Selection implements Aggregation {
         }
       }
     }
-    this.#memory.release();
     const labels = rows.map((row) => this.#labels[row]!);
-    if (this.#histograms.size === 0) return { labels, steps, values, present };
-    const cells = new HistogramCells();
+    const histograms = this.#resultHistograms(rows);
+    this.#memory.release();
+    return { labels, steps, values, present, histograms };
+  }
+
+  #resultHistograms(rows: readonly number[]): BatchHistograms | undefined {
+    if (this.#histograms.size === 0) return undefined;
+    const steps = this.#steps;
+    const cells = new HistogramCells(this.#memory);
     for (const [place, row] of rows.entries()) {
       const histograms = this.#histograms.get(row);
       if (histograms !== undefined) cells.fill(place * steps, histograms.rows, histograms.columns);
     }
-    return { labels, steps, values, present, histograms: cells.take(rows.length * steps) };
+    return cells.take(rows.length * steps);
   }
 
   // Rows of a group that any step selects; best first when there is but one step.

@@ -61,7 +61,7 @@ export class Quantile implements Aggregation {
 
   async finish(annotations: Annotations, pause: Pause): Promise<StepBatch> {
     this.#warn(annotations);
-    const rows = new RowList(this.#steps, new StateMemory(undefined));
+    const rows = new RowList(this.#steps, new StateMemory(this.#spec.budget));
     const scratch = new Float64Array(this.#groups.reduce((most, group) => Math.max(most, group.length), 0));
     for (const [group, series] of this.#groups.entries()) {
       const target = rows.open(this.#table.labels[group]!) * this.#steps;

@@ -16,11 +16,12 @@ import type { RowCells } from '../kernels/group-columns.ts';
 import type { ArithmeticOperator, BinaryOperator, ComparisonOperator, VectorMatching } from '../parse/ast.ts';
 import { dropsName } from '../plan/names.ts';
 import type { StepBatch } from '../source.ts';
+import type { StateMemory } from './aggregation.ts';
 import { combineMixedRows, type MixedPairs } from './histograms/binary-histograms.ts';
 import { isTrim } from './histograms/pairs.ts';
 import { matchByStep } from './match-steps.ts';
 import { intersectVectors, subtractVectors, uniteVectors } from './set-operations.ts';
-import { dropNames, rowHasSteps, takeRows } from './step-batch.ts';
+import { CELL_BYTES, dropNames, rowHasSteps, takeRows } from './step-batch.ts';
 import {
   type Matched,
   matchSignatures,
@@ -44,6 +45,8 @@ export interface VectorOperation {
 export interface BinaryContext {
   readonly annotations: Annotations;
   readonly pause: Pause;
+  /** Where results are accounted for while they arise. */
+  readonly memory: StateMemory;
 }
 
 /** Combines two vectors over the same steps; takes both over. `execution` errors for series that match more than once. */
@@ -51,25 +54,25 @@ export async function binaryVectors(
   operation: VectorOperation,
   left: StepBatch,
   right: StepBatch,
-  { annotations, pause }: BinaryContext,
+  context: BinaryContext,
 ): Promise<StepBatch> {
   const { op, matching } = operation;
   invariant(matching !== undefined, 'a binary operation of two vectors has a matching');
   invariant(left.steps === right.steps, `operands of ${left.steps} and ${right.steps} steps`);
-  const signatures = await matchSignatures(matching, left.labels, right.labels, pause);
+  const signatures = await matchSignatures(matching, left.labels, right.labels, context.pause);
   switch (op) {
     case 'and':
-      return intersectVectors({ left, right, signatures }, pause);
+      return intersectVectors({ left, right, signatures }, context);
     case 'or':
-      return uniteVectors({ left, right, signatures }, pause);
+      return uniteVectors({ left, right, signatures }, context);
     case 'unless':
-      return subtractVectors({ left, right, signatures }, pause);
+      return subtractVectors({ left, right, signatures }, context);
     default: {
       const { returnBool, where } = operation;
       const paired = { op, returnBool, matching, where };
       const result =
-        (await matchRows(paired, { left, right, signatures }, { annotations, pause })) ??
-        (await matchByStep(paired, { left, right, signatures }, { annotations, pause }));
+        (await matchRows(paired, { left, right, signatures }, context)) ??
+        (await matchByStep(paired, { left, right, signatures }, context));
       const keepsRows = returnBool || !(isComparison(op) || result.histograms !== undefined);
       return keepsRows ? result : withoutEmptyRows(result);
     }
@@ -86,7 +89,7 @@ function withoutEmptyRows(batch: StepBatch): StepBatch {
 async function matchRows(
   operation: PairOperation,
   { left, right, signatures }: Matched,
-  { annotations, pause }: BinaryContext,
+  context: BinaryContext,
 ): Promise<StepBatch | undefined> {
   const { matching } = operation;
   if (matching.fillLeft !== undefined || matching.fillRight !== undefined) return undefined;
@@ -101,7 +104,7 @@ async function matchRows(
   const labels: Labels[] = [];
   const keys = new Set<string>();
   for (let row = 0; row < manySignatures.length; row++) {
-    if (row % ROWS_AT_ONCE === 0) await pause();
+    if (row % ROWS_AT_ONCE === 0) await context.pause();
     const partner = ones[manySignatures[row]!]!;
     if (partner < 0) continue;
     const result = resultLabels(many.labels[row]!, one.labels[partner]!, matching, dropsName(operation));
@@ -115,17 +118,18 @@ async function matchRows(
   const pairs = { left, right, leftRows, rightRows, labels };
   const { op, returnBool, where } = operation;
   if (isTrim(op) || left.histograms !== undefined || right.histograms !== undefined)
-    return combineMixedRows({ op, returnBool, where, annotations }, pairs, pause);
-  return combinePairs(op, returnBool, pairs, pause);
+    return combineMixedRows({ op, returnBool, where, annotations: context.annotations }, pairs, context);
+  return combinePairs(op, returnBool, pairs, context);
 }
 
 async function combinePairs(
   op: ArithmeticOperator | ComparisonOperator,
   returnBool: boolean,
   { left, right, leftRows, rightRows, labels }: MixedPairs,
-  pause: Pause,
+  { pause, memory }: BinaryContext,
 ): Promise<StepBatch> {
   const { steps } = left;
+  memory.hold(labels.length * steps * CELL_BYTES);
   const output: RowCells = {
     values: new Float64Array(labels.length * steps),
     present: new Uint8Array(labels.length * steps),

@@ -28,7 +28,6 @@ import type { Profile } from './profile.ts';
 import { streamRangeFunction } from './range-function.ts';
 import { streamRemote } from './remote.ts';
 import { streamSelect } from './select.ts';
-import { concatBatches } from './step-batch.ts';
 
 /** What an evaluation is made from. */
 export interface ExecOptions extends EvalModes {
@@ -72,9 +71,7 @@ async function* streamShared(
   const steps = stepCount(grid);
   let result = results.get(key);
   if (result === undefined) {
-    result = collect(runNode(node, grid, context, false), steps, context.budget).then((batches) =>
-      concatBatches(batches, steps),
-    );
+    result = collect(runNode(node, grid, context, false), steps, context.budget).then(({ batch }) => batch);
     results.set(key, result);
   }
   const batch = await result;

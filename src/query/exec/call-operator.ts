@@ -17,7 +17,7 @@ import {
 import { floatsOnly } from './histograms/histogram-cells.ts';
 import { applyHistogramFunction, isHistogramFunction } from './histograms/histogram-functions.ts';
 import { mapSamples } from './plain-operators.ts';
-import { CELL_BYTES, concatBatches, dropNames } from './step-batch.ts';
+import { CELL_BYTES, dropNames } from './step-batch.ts';
 
 /** Streams a function's result. */
 export async function* streamCall(
@@ -74,9 +74,9 @@ export async function* streamCall(
     const text = 'sort is ineffective for range queries since results are always ordered by labels';
     warn(context.annotations, text, node.where);
   }
-  const batches = await collect(context.stream(input, grid), steps, context.budget);
-  yield await applyVectorFunction(node.func, withVector(concatBatches(batches, steps)), grid, notes);
-  release(batches, context.budget);
+  const held = await collect(context.stream(input, grid), steps, context.budget);
+  yield await applyVectorFunction(node.func, withVector(held.batch), grid, notes);
+  release(held, context.budget);
 }
 
 // The scalar and string arguments; the place of the vector is filled later.
@@ -116,9 +116,9 @@ export async function scalarCall(
   if (first === undefined)
     throw new DomainError('internal', `cannot evaluate ${node.func}: it has no argument`);
   if (node.func === 'scalar') {
-    const batches = await collect(context.stream(first, grid), steps, context.budget);
-    release(batches, context.budget);
-    return scalarOf(floatsOnly(concatBatches(batches, steps)));
+    const held = await collect(context.stream(first, grid), steps, context.budget);
+    release(held, context.budget);
+    return scalarOf(floatsOnly(held.batch));
   }
   const values = (await context.scalar(first, grid)).slice();
   if (second === undefined)

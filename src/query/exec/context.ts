@@ -15,7 +15,7 @@ import {
   stepCount,
 } from '../source.ts';
 import type { Profile } from './profile.ts';
-import { CELL_BYTES } from './step-batch.ts';
+import { batchBytes, batchSamples, CELL_BYTES, concatBatches } from './step-batch.ts';
 
 /** One evaluation: where series come from (one of the two), what it may use, what it has to say. */
 export interface ExecContext extends EvalModes {
@@ -58,33 +58,40 @@ export function checkGrid(grid: StepRange, budget: QueryBudget): void {
   );
 }
 
-/** All batches of a stream as one, accounted for as held by the query. */
+/** A whole vector in memory, and what the query holds for it. */
+export interface Held {
+  readonly batch: StepBatch;
+  readonly bytes: number;
+  readonly samples: number;
+}
+
+/** All batches of a stream as one, accounted for as held by the query until release(). */
 export async function collect(
   stream: AsyncIterable<StepBatch>,
   steps: number,
   budget: QueryBudget,
-): Promise<StepBatch[]> {
+): Promise<Held> {
   const batches: StepBatch[] = [];
+  let bytes = 0;
+  let samples = 0;
   for await (const batch of stream) {
-    budget.holdBytes(batch.labels.length * steps * CELL_BYTES);
-    budget.holdSamples(presentCount(batch));
+    const [moreBytes, moreSamples] = [batchBytes(batch), batchSamples(batch)];
+    budget.holdBytes(moreBytes);
+    budget.holdSamples(moreSamples);
+    bytes += moreBytes;
+    samples += moreSamples;
     batches.push(batch);
   }
-  return batches;
+  // Parts and whole stand beside each other for a moment.
+  const copied = batches.length > 1 ? bytes : 0;
+  budget.holdBytes(copied);
+  const batch = concatBatches(batches, steps);
+  budget.releaseBytes(copied);
+  return { batch, bytes, samples };
 }
 
-/** Gives back what collect() took for these batches. */
-export function release(batches: readonly StepBatch[], budget: QueryBudget): void {
-  for (const batch of batches) {
-    budget.releaseBytes(batch.labels.length * batch.steps * CELL_BYTES);
-    budget.releaseSamples(presentCount(batch));
-  }
-}
-
-/** Samples of a batch: steps of its series that are there. */
-export function presentCount({ present, labels, steps }: StepBatch): number {
-  let count = 0;
-  const end = labels.length * steps;
-  for (let i = 0; i < end; i++) count += present[i]!;
-  return count;
+/** Gives back what collect() took. */
+export function release({ bytes, samples }: Held, budget: QueryBudget): void {
+  budget.releaseBytes(bytes);
+  budget.releaseSamples(samples);
 }

@@ -15,10 +15,13 @@ import { checkGrid, type ExecContext, lastStep } from './context.ts';
 import { dropStale as dropStaleHistograms } from './histograms/split-columns.ts';
 import { dropBuckets } from './histograms/totals-only.ts';
 import { Profile } from './profile.ts';
+import { rawBytes, rawSamples } from './raw-series.ts';
 import { COLUMNS_START, readSeries } from './select.ts';
 import { splitPartial } from './split-partial.ts';
 import { REPLY_BYTES, splitBatch } from './step-batch-codec.ts';
 
+/** What the labels of a series come to in a reply, about. */
+const LABELS_BYTES = 256;
 const NOTHING_SHARED: ReadonlySet<PlanNode> = new Set();
 
 /** Evaluates an encoded fragment over `source`; each reply encodes to about 256 KiB at most. */
@@ -68,9 +71,12 @@ async function* rawReplies(
   let bytes = 0;
   for await (const series of readRaw(node, grid, context)) {
     pending.push(series);
-    bytes += series.values.length * 16 + 256 + (series.histograms?.columns.bytes ?? 0);
+    const more = rawBytes(series) + LABELS_BYTES;
+    context.budget.holdBytes(more);
+    bytes += more;
     if (bytes < REPLY_BYTES) continue;
     yield { kind: 'raw', series: pending };
+    context.budget.releaseBytes(bytes);
     pending = [];
     bytes = 0;
   }
@@ -101,19 +107,18 @@ export async function* readRaw(
       if (node.totalsOnly === true) dropBuckets(columns);
       const { histograms } = columns;
       const count = histograms === undefined ? dropStale(columns) : dropStaleHistograms(columns);
-      budget.samplesRead += count;
-      budget.samplesQueryable += count * (grid.weight ?? 1);
       if (count === 0) continue;
-      budget.holdSamples(count);
-      budget.holdBytes(count * 16 + (histograms?.bytes ?? 0));
       // A source opens new columns of histograms for each series.
-      const rows = columns.rows.slice(0, count);
-      yield {
+      const series: RawColumns = {
         labels,
         timestamps: columns.timestamps.slice(0, count),
         values: columns.values.slice(0, count),
-        histograms: histograms && { columns: histograms, rows },
+        histograms: histograms && { columns: histograms, rows: columns.rows.slice(0, count) },
       };
+      const samples = rawSamples(series);
+      budget.samplesRead += samples;
+      budget.samplesQueryable += samples * (grid.weight ?? 1);
+      yield series;
     }
   }
 }

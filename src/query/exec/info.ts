@@ -21,7 +21,7 @@ import { collect, type ExecContext, release } from './context.ts';
 import { histogramOfCell } from './histograms/histogram-cells.ts';
 import { hasNameNote } from './name-note.ts';
 import { RowList } from './row-list.ts';
-import { concatBatches, emptyBatch, sameLabelsError } from './step-batch.ts';
+import { emptyBatch, sameLabelsError } from './step-batch.ts';
 import { labelSetText } from './vector-match.ts';
 
 /** Labels that say whose series it is. */
@@ -39,8 +39,8 @@ export async function* streamInfo(
 ): AsyncGenerator<StepBatch> {
   const { budget } = context;
   const steps = stepCount(grid);
-  const batches = await collect(context.stream(node.input, grid), steps, budget);
-  const base = concatBatches(batches, steps);
+  const held = await collect(context.stream(node.input, grid), steps, budget);
+  const base = held.batch;
   const names = nameMatchers(node.matchers);
   const isInfo = names.map(compileMatcher);
   const enriched = base.labels.map((labels) => !accepts(isInfo, labelValue(labels, METRIC_NAME)));
@@ -54,7 +54,7 @@ export async function* streamInfo(
     else join.pass(base, row, labels);
   }
   yield output.take();
-  release(batches, budget);
+  release(held, budget);
 }
 
 /** Matchers of the info metrics' name: without a positive one everything that ends in _info, without any target_info. */
@@ -110,10 +110,9 @@ async function readInfo(
   };
   const source: PlanNode =
     context.fragments === undefined ? select : { kind: 'remote', fragment: select, distinct: false };
-  const batches = await collect(context.stream(source, grid), steps, context.budget);
-  const batch = concatBatches(batches, steps);
-  release(batches, context.budget);
-  return batch;
+  const held = await collect(context.stream(source, grid), steps, context.budget);
+  release(held, context.budget);
+  return held.batch;
 }
 
 // A literal as a regular expression.

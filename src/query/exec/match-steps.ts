@@ -6,7 +6,7 @@ import { rowsBetweenPauses } from '../../model/pause.ts';
 import { isComparison } from '../kernels/elementwise.ts';
 import { dropsName } from '../plan/names.ts';
 import type { StepBatch } from '../source.ts';
-import { StateMemory } from './aggregation.ts';
+import type { StateMemory } from './aggregation.ts';
 import type { BinaryContext } from './binary.ts';
 import { operandAt, StepNotes } from './histograms/binary-histograms.ts';
 import { type Operand, PairCombiner } from './histograms/pairs.ts';
@@ -28,9 +28,9 @@ const FILL = -1;
 export async function matchByStep(
   operation: PairOperation,
   matched: Matched,
-  { annotations, pause }: BinaryContext,
+  { annotations, pause, memory }: BinaryContext,
 ): Promise<StepBatch> {
-  const matcher = new StepMatcher(operation, matched);
+  const matcher = new StepMatcher(operation, matched, memory);
   const { left, right } = matched;
   const atOnce = rowsBetweenPauses(16 * (left.labels.length + right.labels.length));
   for (let step = 0; step < left.steps; step++) {
@@ -66,7 +66,7 @@ class StepMatcher {
   readonly #rowOfPair = new Map<string, number>();
   #conflict = false;
 
-  constructor(operation: PairOperation, { left, right, signatures }: Matched) {
+  constructor(operation: PairOperation, { left, right, signatures }: Matched, memory: StateMemory) {
     const { matching } = operation;
     this.#operation = operation;
     this.#combiner = new PairCombiner(operation.op, operation.where);
@@ -79,7 +79,7 @@ class StepMatcher {
     this.#groups = signatures.groups;
     this.#oneRows = new Int32Array(signatures.groups.length);
     this.#matched = signatures.groups.map(() => new Set());
-    this.#output = new RowList(left.steps, new StateMemory(undefined));
+    this.#output = new RowList(left.steps, memory);
   }
 
   take(): StepBatch {

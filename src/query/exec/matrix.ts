@@ -10,8 +10,8 @@ import { checkGrid, collect, type ExecContext, release } from './context.ts';
 import { removeNames } from './delayed-names.ts';
 import { readRaw } from './fragment.ts';
 import { subqueryGrid } from './range-function.ts';
+import { rawBytes, rawSamples } from './raw-series.ts';
 import { streamRaw } from './remote.ts';
-import { concatBatches } from './step-batch.ts';
 
 /** The series of a range vector at the grid's start, sorted by labels. */
 export async function readMatrix(
@@ -20,12 +20,14 @@ export async function readMatrix(
   context: ExecContext,
 ): Promise<RawColumns[]> {
   const series: RawColumns[] = [];
-  if (node.kind === 'range-select') for await (const one of readRaw(node, grid, context)) series.push(one);
+  const keep = (one: RawColumns): void => {
+    context.budget.holdSamples(rawSamples(one));
+    context.budget.holdBytes(rawBytes(one));
+    series.push(one);
+  };
+  if (node.kind === 'range-select') for await (const one of readRaw(node, grid, context)) keep(one);
   else if (node.kind === 'remote') {
-    for await (const part of streamRaw(node, grid, context)) {
-      for (const { values } of part) context.budget.holdSamples(values.length);
-      series.push(...part);
-    }
+    for await (const part of streamRaw(node, grid, context)) part.forEach(keep);
   } else if (node.kind === 'subquery') series.push(...(await subqueryMatrix(node, grid, context)));
   else throw new DomainError('internal', `cannot evaluate a ${node.kind} as a range vector`);
   return sortSliced(series, (a, b) => compareLabels(a.labels, b.labels), context.budget.pause);
@@ -40,12 +42,12 @@ async function subqueryMatrix(
   if (inner === undefined) return [];
   checkGrid(inner, context.budget);
   const steps = stepCount(inner);
-  const batches = await collect(
+  const held = await collect(
     context.stream(node.input, { ...inner, weight: grid.weight ?? 1 }),
     steps,
     context.budget,
   );
-  const whole = concatBatches(batches, steps);
+  const whole = held.batch;
   const { labels, values, present, histograms } =
     context.delayedNames === true ? await removeNames(whole, context.budget.pause) : whole;
   const series: RawColumns[] = [];
@@ -65,6 +67,6 @@ async function subqueryMatrix(
       },
     });
   }
-  release(batches, context.budget);
+  release(held, context.budget);
   return series;
 }

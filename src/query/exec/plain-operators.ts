@@ -7,13 +7,14 @@ import type { BinaryOperator } from '../parse/ast.ts';
 import { dropsName, namesUnique } from '../plan/names.ts';
 import type { AbsentNode, BinaryNode, NegateNode, PlanNode, StepInvariantNode } from '../plan/nodes.ts';
 import { type BatchHistograms, type StepBatch, type StepRange, stepCount } from '../source.ts';
+import { StateMemory } from './aggregation.ts';
 import { binaryScalars, binaryVectorScalar, binaryVectors } from './binary.ts';
 import { collect, type ExecContext, oneStep, release } from './context.ts';
 import { combineMixedScalar } from './histograms/binary-histograms.ts';
 import { histogramOfCell } from './histograms/histogram-cells.ts';
 import { isTrim, type PairOperator } from './histograms/pairs.ts';
 import { Rows } from './rows.ts';
-import { concatBatches, dropNames, mergeEqualSeries } from './step-batch.ts';
+import { batchBytes, dropNames, mergeEqualSeries } from './step-batch.ts';
 
 /** Streams a binary operation with at least one vector. */
 export async function* streamBinary(
@@ -30,8 +31,14 @@ export async function* streamBinary(
       collect(context.stream(node.left, grid), steps, budget),
       collect(context.stream(node.right, grid), steps, budget),
     ]);
-    const [a, b] = [concatBatches(left, steps), concatBatches(right, steps)];
-    yield await binaryVectors(node, a, b, { annotations: context.annotations, pause: budget.pause });
+    const memory = new StateMemory(budget);
+    const result = await binaryVectors(node, left.batch, right.batch, {
+      annotations: context.annotations,
+      pause: budget.pause,
+      memory,
+    });
+    memory.release();
+    yield result;
     release(left, budget);
     release(right, budget);
     return;
@@ -41,12 +48,12 @@ export async function* streamBinary(
   const vector = scalarOnLeft ? node.right : node.left;
   const { op, returnBool, where } = node;
   const { annotations } = context;
-  yield* mapSamples({ input: vector, drops: dropsName(node), grid, context }, (batch) => {
+  yield* mapSamples({ input: vector, drops: dropsName(node), grid, context }, (batch, memory) => {
     const ofFloats = (floats: StepBatch): StepBatch =>
       binaryVectorScalar(op, returnBool, floats, scalar, scalarOnLeft);
     if (!isTrim(op) && batch.histograms === undefined) return ofFloats(batch);
     const operation = { op: pairOperator(op), returnBool, where, annotations };
-    return combineMixedScalar(operation, { vector: batch, scalar, scalarOnLeft }, ofFloats);
+    return combineMixedScalar(operation, { vector: batch, scalar, scalarOnLeft, memory }, ofFloats);
   });
 }
 
@@ -64,19 +71,27 @@ export interface SampleMapping {
   readonly context: ExecContext;
 }
 
-/** Streams `map` of each batch; series that become equal are joined, or refused where they overlap. */
+/**
+ * Streams `map` of each batch; series that become equal are joined, or refused where they overlap. What `map` accounts for is given
+ * back when it is done: results are accounted for by whoever gets them.
+ */
 export async function* mapSamples(
   { input, drops, grid, context }: SampleMapping,
-  map: (batch: StepBatch) => StepBatch | Promise<StepBatch>,
+  map: (batch: StepBatch, memory: StateMemory) => StepBatch | Promise<StepBatch>,
 ): AsyncGenerator<StepBatch> {
+  const memory = new StateMemory(context.budget);
+  const mapped = async (batch: StepBatch): Promise<StepBatch> => {
+    const result = await map(batch, memory);
+    memory.release();
+    return result;
+  };
   if (!drops || namesUnique(input)) {
-    for await (const batch of context.stream(input, grid)) yield map(batch);
+    for await (const batch of context.stream(input, grid)) yield mapped(batch);
     return;
   }
-  const steps = stepCount(grid);
-  const batches = await collect(context.stream(input, grid), steps, context.budget);
-  yield await mergeEqualSeries(await map(concatBatches(batches, steps)), context.budget.pause);
-  release(batches, context.budget);
+  const held = await collect(context.stream(input, grid), stepCount(grid), context.budget);
+  yield await mergeEqualSeries(await mapped(held.batch), context.budget.pause);
+  release(held, context.budget);
 }
 
 /** Value per step of a binary operation of two scalars. */
@@ -95,7 +110,8 @@ export function streamNegate(
   grid: StepRange,
   context: ExecContext,
 ): AsyncIterable<StepBatch> {
-  return mapSamples({ input: node.input, drops: true, grid, context }, (batch) => {
+  return mapSamples({ input: node.input, drops: true, grid, context }, (batch, memory) => {
+    memory.hold(batchBytes(batch));
     const values = batch.values.map((value) => -value);
     return dropNames({ ...batch, values, histograms: negated(batch.histograms) });
   });

@@ -5,7 +5,8 @@ import type { OperatorTree } from '../operator-tree.ts';
 import { childrenOf, type PlanNode, type RemoteNode } from '../plan/nodes.ts';
 import { nodeText } from '../plan/plan-text.ts';
 import type { FragmentReply, StepBatch } from '../source.ts';
-import { presentCount } from './context.ts';
+import { rawSamples } from './raw-series.ts';
+import { batchSamples } from './step-batch.ts';
 
 interface Measured {
   timeMs: number;
@@ -39,7 +40,7 @@ export class Profile {
     const measured = this.#of(node);
     return this.#timed(measured, replies, (reply) => {
       if (reply.kind === 'batch') count(measured, reply.batch);
-      if (reply.kind === 'raw') for (const { values } of reply.series) countRow(measured, values.length);
+      if (reply.kind === 'raw') for (const series of reply.series) countRow(measured, rawSamples(series));
       if (reply.kind === 'analysis') measured.partitions.push(reply.operator);
       return reply.kind !== 'analysis';
     });
@@ -100,7 +101,7 @@ export class Profile {
 
 function count(measured: Measured, batch: StepBatch): void {
   measured.series += batch.labels.length;
-  measured.samples += presentCount(batch);
+  measured.samples += batchSamples(batch);
 }
 
 function countRow(measured: Measured, samples: number): void {

@@ -9,7 +9,7 @@ import { type StepBatch, type StepRange, stepCount } from '../source.ts';
 import { collect, type ExecContext } from './context.ts';
 import { removeNames } from './delayed-names.ts';
 import { readMatrix } from './matrix.ts';
-import { concatBatches, rowHasSteps, sameLabelsError, takeRows } from './step-batch.ts';
+import { rowHasSteps, sameLabelsError, takeRows } from './step-batch.ts';
 
 /** Evaluates an instant query. */
 export async function instantValue(
@@ -51,7 +51,7 @@ export async function rangeValue(node: PlanNode, grid: StepRange, context: ExecC
 
 async function wholeVector(node: PlanNode, grid: StepRange, context: ExecContext): Promise<StepBatch> {
   const steps = stepCount(grid);
-  const batch = concatBatches(await collect(context.stream(node, grid), steps, context.budget), steps);
+  const { batch } = await collect(context.stream(node, grid), steps, context.budget);
   return context.delayedNames === true ? removeNames(batch, context.budget.pause) : batch;
 }
 

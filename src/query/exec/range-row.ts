@@ -21,6 +21,8 @@ import type { RangeFunctionNode, RangeSelectNode, SubqueryNode } from '../plan/n
 import { type StepBatch, type StepRange, stepCount } from '../source.ts';
 import type { ExecContext } from './context.ts';
 import { RangeHistograms } from './histograms/range-histograms.ts';
+import { samplesBefore } from './histograms/sample-counts.ts';
+import { dropStale as dropStaleHistograms } from './histograms/split-columns.ts';
 import { dropMetadataLabels } from './name-note.ts';
 import { RangeNotes } from './range-notes.ts';
 import type { Rows } from './rows.ts';
@@ -206,7 +208,7 @@ function runInKernels({ node, job, extension }: RowState, kernels: SampleKernels
 }
 
 // Each step sees its whole window, and reads of it what the step before did not see.
-function countWindows({ job, weight, reads, context: { budget } }: RowState): void {
+function countWindows({ job, weight, reads, context: { budget } }: RowState, before?: Float64Array): void {
   const { from, to, steps } = job;
   let seen = 0;
   let read = 0;
@@ -214,8 +216,9 @@ function countWindows({ job, weight, reads, context: { budget } }: RowState): vo
   for (let i = 0; i < steps; i++) {
     const start = from[i]!;
     const end = to[i]!;
-    seen += end - start;
-    read += end - Math.max(start, last);
+    const unread = Math.max(start, last);
+    seen += before === undefined ? end - start : before[end]! - before[start]!;
+    read += before === undefined ? end - unread : before[end]! - before[unread]!;
     last = end;
   }
   budget.samplesQueryable += seen * weight;
@@ -263,6 +266,10 @@ function runKernel(
 async function evaluateHistograms(state: RowState, labels: Labels): Promise<StepBatch | undefined> {
   const { columns, job, rows, notes, node } = state;
   accountColumns(state);
+  dropStaleHistograms(columns);
+  job.timestamps = columns.timestamps;
+  findWindows(job, columns.count);
+  countWindows(state, samplesBefore(columns));
   state.histograms ??= new RangeHistograms(node.func, state.extension);
   job.output = rows.values;
   job.present = rows.present;

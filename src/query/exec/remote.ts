@@ -8,7 +8,7 @@ import { encodeFragment } from '../plan/plan-codec.ts';
 import type { FragmentReply, RawColumns, StepBatch, StepRange } from '../source.ts';
 import { stepCount } from '../source.ts';
 import { collect, type ExecContext, release } from './context.ts';
-import { concatBatches, DistinctLabels, mergeEqualSeries } from './step-batch.ts';
+import { DistinctLabels, mergeEqualSeries } from './step-batch.ts';
 import { REPLY_STEPS_MAX } from './step-batch-codec.ts';
 
 /** Streams the series of a remote vector. */
@@ -21,7 +21,7 @@ export async function* streamRemote(
   if (steps > REPLY_STEPS_MAX) {
     // A very wide grid comes in slices of the same series: join them.
     const slices = await collect(remoteBatches(node, grid, context), steps, context.budget);
-    yield await mergeEqualSeries(concatBatches(slices, steps), context.budget.pause);
+    yield await mergeEqualSeries(slices.batch, context.budget.pause);
     release(slices, context.budget);
     return;
   }

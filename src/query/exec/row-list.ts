@@ -58,13 +58,13 @@ export class RowList {
 
   /** Makes a cell a copy of a histogram. */
   histogram(cell: number, columns: HistogramColumns, row: number): void {
-    this.#histograms ??= new HistogramCells((bytes) => this.#memory.hold(bytes));
+    this.#histograms ??= new HistogramCells(this.#memory);
     this.#histograms.set(cell, columns, row);
   }
 
   /** Makes a cell a histogram that was computed. */
   computedHistogram(cell: number, histogram: FloatHistogram): void {
-    this.#histograms ??= new HistogramCells((bytes) => this.#memory.hold(bytes));
+    this.#histograms ??= new HistogramCells(this.#memory);
     this.#histograms.put(cell, histogram);
   }
 

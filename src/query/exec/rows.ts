@@ -5,6 +5,7 @@ import type { HistogramColumns } from '../../model/histogram.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { QueryBudget } from '../budget.ts';
 import type { StepBatch } from '../source.ts';
+import { StateMemory } from './aggregation.ts';
 import { HistogramCells } from './histograms/histogram-cells.ts';
 import { CELL_BYTES } from './step-batch.ts';
 
@@ -20,8 +21,8 @@ export class Rows {
   #labels: Labels[] = [];
   #capacity = 0;
   #cells: HistogramCells | undefined;
-  /** Bytes accounted for: of the chunk being filled, or of the one taken last, which its consumer may still look at. */
-  #held = 0;
+  /** Of the chunk being filled, or of the one taken last, which its consumer may still look at. */
+  readonly #memory: StateMemory;
   readonly #budget: QueryBudget;
   readonly #reuse: boolean;
 
@@ -30,6 +31,7 @@ export class Rows {
     this.steps = steps;
     this.#reuse = reuse;
     this.#budget = budget;
+    this.#memory = new StateMemory(budget);
     this.values = new Float64Array(0);
     this.present = new Uint8Array(0);
   }
@@ -41,8 +43,7 @@ export class Rows {
     this.#capacity = Math.max(1, Math.min(expected, Math.floor(CHUNK_CELLS / this.steps)));
     const cells = this.#capacity * this.steps;
     this.close();
-    this.#budget.holdBytes(cells * CELL_BYTES);
-    this.#held = cells * CELL_BYTES;
+    this.#memory.hold(cells * CELL_BYTES);
     this.offset = 0;
     // Kernels write the presence of every cell, so that old cells need no clearing.
     if (this.#reuse && this.values.length >= cells) return;
@@ -59,7 +60,7 @@ export class Rows {
 
   /** Says which cells of the row at `offset` are histograms: rows of `source`, copied, -1 for the others. */
   histograms(rows: Int32Array, source: HistogramColumns): void {
-    this.#cells ??= new HistogramCells((bytes) => this.#budget.holdBytes(bytes));
+    this.#cells ??= new HistogramCells(this.#memory);
     this.#cells.fill(this.offset, rows, source);
   }
 
@@ -72,8 +73,7 @@ export class Rows {
 
   /** Gives the memory of the chunk taken last back: its consumer is done with it. */
   close(): void {
-    this.#budget.releaseBytes(this.#held);
-    this.#held = 0;
+    this.#memory.release();
   }
 
   /** The rows so far as a batch, or undefined when there are none; the chunk starts anew. */

@@ -10,6 +10,7 @@ import { dropStale } from '../kernels/window.ts';
 import { namesUnique } from '../plan/names.ts';
 import type { SelectNode } from '../plan/nodes.ts';
 import {
+  type BatchHistograms,
   type SelectRequest,
   type SeriesBatch,
   type StepBatch,
@@ -18,6 +19,7 @@ import {
 } from '../source.ts';
 import { type ExecContext, lastStep } from './context.ts';
 import { noteHistogram } from './histograms/notes.ts';
+import { samplesBeyondCells } from './histograms/sample-counts.ts';
 import { smoothHistograms } from './histograms/smoothed-select.ts';
 import { dropBuckets } from './histograms/totals-only.ts';
 import { dropMetadataLabels, noteName } from './name-note.ts';
@@ -93,7 +95,6 @@ interface Scan {
 function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
   const { rows, columns, job, distinct, start, end } = scan;
   const { timestamps, keepNames = false, starts = false, smoothed } = scan.node;
-  const { budget } = scan.context;
   while (scan.next < batch.labels.length) {
     const index = scan.next++;
     rows.open(batch.labels.length - index);
@@ -109,10 +110,9 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
         ? selectStarts(columns, job)
         : selectInstants(columns, job, timestamps);
     if (found === 0) continue;
-    budget.samplesRead += found;
-    budget.samplesQueryable += found * scan.weight;
+    countSeen(scan, found);
     if (columns.histograms !== undefined && !timestamps && !smoothed)
-      rows.histograms(selectRows(columns, job), columns.histograms);
+      showHistograms(scan, { rows: selectRows(columns, job), columns: columns.histograms });
     const noted = scan.context.delayedNames === true ? noteName(own) : own;
     const labels = timestamps && !keepNames ? dropMetadataLabels(noted) : noted;
     distinct?.add(labels);
@@ -127,7 +127,19 @@ function openHistograms({ node, columns, job }: Scan): void {
     throw new DomainError('execution', 'info sample should be float');
 }
 
-function smooth({ columns, job, rows, node, context }: Scan, labels: Labels): number {
+function countSeen({ context: { budget }, weight }: Scan, samples: number): void {
+  budget.samplesRead += samples;
+  budget.samplesQueryable += samples * weight;
+}
+
+// Cells of the row at hand that are histograms count as more than one sample.
+function showHistograms(scan: Scan, histograms: BatchHistograms): void {
+  scan.rows.histograms(histograms.rows, histograms.columns);
+  countSeen(scan, samplesBeyondCells(histograms, scan.job.steps));
+}
+
+function smooth(scan: Scan, labels: Labels): number {
+  const { columns, job, node, context } = scan;
   if (columns.histograms === undefined) {
     dropStale(columns);
     return selectSmoothed(columns, job);
@@ -136,7 +148,7 @@ function smooth({ columns, job, rows, node, context }: Scan, labels: Labels): nu
   const note = (text: HistogramNote): void =>
     noteHistogram(context.annotations, text, { metric, where: node.where });
   const smoothed = smoothHistograms(columns, job, note);
-  rows.histograms(smoothed.rows, smoothed.columns);
+  showHistograms(scan, smoothed);
   return smoothed.found;
 }
 

@@ -3,8 +3,10 @@
 import { type Labels, labelsKey } from '../../model/labels.ts';
 import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { StepBatch } from '../source.ts';
+import type { StateMemory } from './aggregation.ts';
+import type { BinaryContext } from './binary.ts';
 import { HistogramCells, histogramOfCell } from './histograms/histogram-cells.ts';
-import { rowHasSteps, takeRows } from './step-batch.ts';
+import { CELL_BYTES, rowHasSteps, takeRows } from './step-batch.ts';
 import type { Matched } from './vector-match.ts';
 
 /** Steps at which each match group has a series; undefined for groups without any. */
@@ -39,7 +41,7 @@ async function groupPresence(
 /** left and right: left series at the steps where their group is on the right. Works in `left`. */
 export async function intersectVectors(
   { left, right, signatures }: Matched,
-  pause: Pause,
+  { pause, memory }: BinaryContext,
 ): Promise<StepBatch> {
   const masks = await groupPresence(right, signatures.right, signatures.groups.length, pause);
   const { steps, present } = left;
@@ -53,13 +55,13 @@ export async function intersectVectors(
     for (let i = 0; i < steps; i++) present[from + i]! &= mask[i]!;
     if (rowHasSteps(left, row)) kept.push(row);
   }
-  return kept.length === left.labels.length ? left : takeRows(left, kept);
+  return keepRows(left, kept, memory);
 }
 
 /** left unless right: left series at the steps where their group is not on the right. Works in `left`. */
 export async function subtractVectors(
   { left, right, signatures }: Matched,
-  pause: Pause,
+  { pause, memory }: BinaryContext,
 ): Promise<StepBatch> {
   const masks = await groupPresence(right, signatures.right, signatures.groups.length, pause);
   const { steps, present } = left;
@@ -72,14 +74,24 @@ export async function subtractVectors(
     if (mask !== undefined) for (let i = 0; i < steps; i++) present[from + i]! &= 1 - mask[i]!;
     if (mask === undefined || rowHasSteps(left, row)) kept.push(row);
   }
-  return kept.length === left.labels.length ? left : takeRows(left, kept);
+  return keepRows(left, kept, memory);
+}
+
+function keepRows(batch: StepBatch, rows: readonly number[], memory: StateMemory): StepBatch {
+  if (rows.length === batch.labels.length) return batch;
+  memory.hold(rows.length * batch.steps * CELL_BYTES);
+  return takeRows(batch, rows);
 }
 
 /**
  * left or right: all left series, then right ones at the steps where their group is not on the left. A right series with the
  * labels of a left one continues it. Works in `right`.
  */
-export async function uniteVectors({ left, right, signatures }: Matched, pause: Pause): Promise<StepBatch> {
+export async function uniteVectors(
+  { left, right, signatures }: Matched,
+  context: BinaryContext,
+): Promise<StepBatch> {
+  const { pause } = context;
   const masks = await groupPresence(left, signatures.left, signatures.groups.length, pause);
   const { steps } = left;
   const added: number[] = [];
@@ -91,14 +103,14 @@ export async function uniteVectors({ left, right, signatures }: Matched, pause: 
     if (mask !== undefined) for (let i = 0; i < steps; i++) right.present[from + i]! &= 1 - mask[i]!;
     if (rowHasSteps(right, row)) added.push(row);
   }
-  return appendRows(left, right, added, pause);
+  return appendRows(left, right, added, context);
 }
 
 async function appendRows(
   left: StepBatch,
   right: StepBatch,
   added: readonly number[],
-  pause: Pause,
+  { pause, memory }: BinaryContext,
 ): Promise<StepBatch> {
   if (added.length === 0) return left;
   const { steps } = left;
@@ -115,10 +127,11 @@ async function appendRows(
     const place = places.get(labelsKey(right.labels[row]!));
     targets.push(place ?? labels.push(right.labels[row]!) - 1);
   }
+  memory.hold(labels.length * steps * CELL_BYTES);
   const values = new Float64Array(labels.length * steps);
   const present = new Uint8Array(labels.length * steps);
   const isMixed = left.histograms !== undefined || right.histograms !== undefined;
-  const cells = isMixed ? new HistogramCells() : undefined;
+  const cells = isMixed ? new HistogramCells(memory) : undefined;
   if (left.histograms !== undefined) cells?.fill(0, left.histograms.rows, left.histograms.columns);
   values.set(left.values.subarray(0, left.labels.length * steps));
   present.set(left.present.subarray(0, left.labels.length * steps));

@@ -5,10 +5,25 @@ import { type Labels, labelsKey } from '../../model/labels.ts';
 import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { StepBatch } from '../source.ts';
 import { concatHistograms, takeHistograms } from './histograms/histogram-cells.ts';
+import { samplesBeyondCells } from './histograms/sample-counts.ts';
 import { dropMetadataLabels } from './name-note.ts';
 
 /** Bytes of one cell of a step batch: value and presence. */
 export const CELL_BYTES = 9;
+
+/** Bytes of a batch. */
+export function batchBytes({ labels, steps, histograms }: StepBatch): number {
+  const cells = labels.length * steps;
+  return cells * CELL_BYTES + (histograms === undefined ? 0 : histograms.columns.bytes + 4 * cells);
+}
+
+/** Samples of a batch: steps of its series that are there, where a native histogram counts as several. */
+export function batchSamples({ present, labels, steps, histograms }: StepBatch): number {
+  const cells = labels.length * steps;
+  let count = 0;
+  for (let i = 0; i < cells; i++) count += present[i]!;
+  return histograms === undefined ? count : count + samplesBeyondCells(histograms, cells, present);
+}
 
 /** What Prometheus answers when two series of one vector become equal. */
 export function sameLabelsError(): DomainError {

@@ -1,8 +1,11 @@
 // What a query says it has read, against the counts of Prometheus 3.14 for the same samples (stats=all), by one engine and by fragments.
 
 import { describe, expect, it } from 'vitest';
-import { createEngine, type Engine } from '../../../src/query/engine.ts';
+import { QueryBudget } from '../../../src/query/budget.ts';
+import { createEngine, type Engine, runFragment } from '../../../src/query/engine.ts';
 import type { QueryResult } from '../../../src/query/result.ts';
+import type { FragmentRunner, SeriesSource } from '../../../src/query/source.ts';
+import { runScript } from '../../promql/runner.ts';
 import { memorySource, series } from '../memory-source.ts';
 import { partitioned } from '../partitioned.ts';
 
@@ -51,6 +54,65 @@ const countsOf = ({ statistics: { samplesQueryable, samplesRead } }: QueryResult
   samplesQueryable,
   samplesRead,
 ];
+
+// Of promql/engine_test.go (TestQueryStatistics): at a time, in seconds, or four steps of 5 s from there on.
+const HISTOGRAM_CASES: readonly (readonly [
+  query: string,
+  seconds: number,
+  isRange: boolean,
+  counts: Counts,
+])[] = [
+  ['h', 21, false, [13, 13]],
+  ['timestamp(h)', 21, false, [1, 1]],
+  ['h[60s]', 201, false, [78, 78]],
+  ['max_over_time(h[60s])[20s:5s]', 201, false, [312, 104]],
+  ['h[60s] @ 30', 201, false, [52, 52]],
+  ['h', 204, true, [52, 52]],
+  ['timestamp(h)', 201, true, [4, 4]],
+];
+
+async function histogramEngines(): Promise<Engine[]> {
+  const line =
+    '{{schema:1 count:5 sum:20 buckets:[1 2 1 1]}}+{{schema:1 count:10 sum:5 buckets:[1 2 3 4]}}x100';
+  const engines: Engine[] = [];
+  await runScript(`load 10s\n  h ${line}\n`, (source) => {
+    engines.push(
+      createEngine({ ...base, source }),
+      createEngine({ ...base, fragments: byFragments(source) }),
+    );
+    return engines[0]!;
+  });
+  return engines;
+}
+
+function byFragments(source: SeriesSource): FragmentRunner {
+  return {
+    run: (fragment, { limits, signal }) => runFragment(fragment, source, new QueryBudget(limits, signal)),
+  };
+}
+
+describe('native histograms', async () => {
+  const engines = await histogramEngines();
+  for (const [query, seconds, isRange, counts] of HISTOGRAM_CASES)
+    it(`count as Prometheus counts them in ${query} ${isRange ? 'from' : 'at'} ${seconds} s`, async () => {
+      const start = seconds * SECOND;
+      const range = { query, startMs: start, endMs: start + 19 * SECOND, stepMs: 5 * SECOND };
+      for (const engine of engines)
+        expect(
+          countsOf(await (isRange ? engine.range(range) : engine.instant({ query, timeMs: start }))),
+        ).toEqual(counts);
+    });
+
+  it('count towards query.samples_max, too', async () => {
+    const limits = { ...base.limits, samplesMax: 77 };
+    for (const engine of engines) {
+      await expect(engine.instant({ query: 'h[60s]', timeMs: 201 * SECOND, limits })).rejects.toMatchObject({
+        code: 'execution',
+      });
+      await engine.instant({ query: 'h[50s]', timeMs: 201 * SECOND, limits });
+    }
+  });
+});
 
 describe.each(ENGINES)('%s', (_what, engine) => {
   for (const [query, instant, fine, coarse] of CASES)

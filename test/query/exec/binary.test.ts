@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Annotations } from '../../../src/model/annotations.ts';
 import { errorText } from '../../../src/model/errors.ts';
+import { StateMemory } from '../../../src/query/exec/aggregation.ts';
 import {
   type BinaryContext,
   binaryScalars,
@@ -147,7 +148,7 @@ function naiveVectors(
 }
 
 function quiet(): BinaryContext {
-  return { annotations: new Annotations(), pause };
+  return { annotations: new Annotations(), pause, memory: new StateMemory(undefined) };
 }
 
 async function run(
@@ -314,7 +315,7 @@ describe('binary operation of vectors', () => {
     const annotations = new Annotations();
     const operation: VectorOperation = { op: '</', returnBool: false, matching: PLAIN, where: '1:1' };
     const both = [series({ l: 'x' }, 1)];
-    const trimmed = await binaryVectors(operation, batchOf(both), batchOf(both), { annotations, pause });
+    const trimmed = await binaryVectors(operation, batchOf(both), batchOf(both), { ...quiet(), annotations });
     expect(trimmed.labels).toEqual([]);
     expect(annotations.all()).toEqual([
       {

@@ -4,7 +4,8 @@ import type { Annotation, Annotations } from '../../../model/annotations.ts';
 import type { Labels } from '../../../model/labels.ts';
 import { type Pause, rowsBetweenPauses } from '../../../model/pause.ts';
 import type { StepBatch } from '../../source.ts';
-import { dropNames } from '../step-batch.ts';
+import type { StateMemory } from '../aggregation.ts';
+import { CELL_BYTES, dropNames } from '../step-batch.ts';
 import { floatsOnly, HistogramCells, histogramOfCell } from './histogram-cells.ts';
 import { isTrim, type Operand, PairCombiner, type PairOperator } from './pairs.ts';
 
@@ -81,11 +82,12 @@ export interface MixedPairs {
 export async function combineMixedRows(
   { op, returnBool, where, annotations }: MixedOperation,
   { left, right, leftRows, rightRows, labels }: MixedPairs,
-  pause: Pause,
+  { pause, memory }: { readonly pause: Pause; readonly memory: StateMemory },
 ): Promise<StepBatch> {
   const { steps } = left;
   const size = labels.length * steps;
-  const cells = new HistogramCells();
+  memory.hold(size * CELL_BYTES);
+  const cells = new HistogramCells(memory);
   const output = { values: new Float64Array(size), present: new Uint8Array(size), cells };
   const combiner = new PairCombiner(op, where);
   const notes = new StepNotes();
@@ -115,6 +117,8 @@ export interface MixedScalar {
   readonly vector: StepBatch;
   readonly scalar: Float64Array;
   readonly scalarOnLeft: boolean;
+  /** Where the result is accounted for while it arises. */
+  readonly memory: StateMemory;
 }
 
 /**
@@ -123,13 +127,14 @@ export interface MixedScalar {
  */
 export function combineMixedScalar(
   { op, returnBool, where, annotations }: MixedOperation,
-  { vector, scalar, scalarOnLeft }: MixedScalar,
+  { vector, scalar, scalarOnLeft, memory }: MixedScalar,
   ofFloats: (floats: StepBatch) => StepBatch,
 ): StepBatch {
   const { steps, labels, present } = vector;
   const { length } = present;
+  memory.hold(length * CELL_BYTES);
   const values = new Float64Array(length);
-  const output = { values, present: new Uint8Array(length), cells: new HistogramCells() };
+  const output = { values, present: new Uint8Array(length), cells: new HistogramCells(memory) };
   const combiner = new PairCombiner(op, where);
   const notes = new StepNotes();
   for (let cell = 0; cell < labels.length * steps; cell++) {

@@ -4,21 +4,21 @@ import type { FloatHistogram } from '../../../model/float-histogram.ts';
 import { HistogramColumns } from '../../../model/histogram.ts';
 import type { HistogramRow } from '../../../model/histogram-equality.ts';
 import type { BatchHistograms, StepBatch } from '../../source.ts';
+import type { StateMemory } from '../aggregation.ts';
 
-/** Collects the histograms of a batch cell by cell; grows with them. Memory is given back by whoever it is taken from. */
+/** Collects the histograms of a batch cell by cell; grows with them. `memory` is given back by its owner. */
 export class HistogramCells {
   readonly #columns = new HistogramColumns();
   #rows: Int32Array = new Int32Array(0);
-  readonly #hold: (bytes: number) => void;
+  readonly #memory: StateMemory;
   #held = 0;
   // The same sample at several steps is kept once.
   #lastSource: HistogramColumns | undefined;
   #lastRow = -1;
   #lastCopy = -1;
 
-  /** `hold` takes memory for the query. */
-  constructor(hold: (bytes: number) => void = () => {}) {
-    this.#hold = hold;
+  constructor(memory: StateMemory) {
+    this.#memory = memory;
   }
 
   /** Makes a cell a copy of a row of `source`. */
@@ -59,7 +59,7 @@ export class HistogramCells {
 
   #account(): void {
     const bytes = this.#columns.bytes + 4 * this.#rows.length;
-    if (bytes > this.#held) this.#hold(bytes - this.#held);
+    if (bytes > this.#held) this.#memory.hold(bytes - this.#held);
     this.#held = Math.max(this.#held, bytes);
   }
 
