@@ -53,9 +53,11 @@ describe('skein', () => {
     }
     // The process began anew in its own place: V8 takes some limits only then.
     const started = readFileSync(`/proc/${server.pid}/cmdline`, 'utf8').split('\0');
-    expect(started).toContain('--max-semi-space-size=16');
+    const environment = readFileSync(`/proc/${server.pid}/environ`, 'utf8').split('\0');
     server.kill('SIGKILL');
     await once(server, 'exit');
+    expect(started).toContain('--max-semi-space-size=8');
+    expect(environment).toContain('MALLOC_MMAP_THRESHOLD_=524288');
     expect(readdirSync(cache, { recursive: true }).length).toBeGreaterThan(100);
   });
 

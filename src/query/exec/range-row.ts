@@ -243,6 +243,7 @@ export async function evaluateHeavy(state: RowState): Promise<StepBatch | undefi
   if (state.columns.histograms !== undefined) return evaluateHistograms(state, labels);
   const count = openWindows(state);
   if (count === 0) return undefined;
+  countWindows(state);
   await state.context.budget.pause();
   for (let start = 0, end = 0; start < job.steps; start = end) {
     await state.context.budget.pause();
