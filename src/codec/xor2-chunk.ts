@@ -3,6 +3,7 @@
 
 import { DomainError } from '../model/errors.ts';
 import {
+  detachColumns,
   growColumns,
   type SampleColumns,
   STALE_NAN_HIGH,
@@ -25,6 +26,7 @@ export function readXor2(bytes: Uint8Array, span: TimeSpan, target: SampleColumn
   const count = (bytes[0]! << 8) | bytes[1]!;
   if (count === 0) return;
   if (count > 8 * bytes.length) throw corrupt(`${count} samples in ${bytes.length} bytes`);
+  if (bytes[2] !== 0) detachColumns(target); // start times have no place in kernels
   growColumns(target, target.count + count);
   const run = new Xor2Run(bytes);
   for (let i = 0; i < count; i++) {

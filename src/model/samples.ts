@@ -132,17 +132,17 @@ export function histogramAt(source: SampleColumns, index: number): HistogramRow 
 /** Appends sample `index` of `source` with all that belongs to it. */
 export function pushSample(target: SampleColumns, source: SampleColumns, index: number): void {
   const at = target.count;
+  const start = source.starts?.[index] ?? 0;
+  const histogram = histogramAt(source, index);
+  // What is opened may move the columns: first.
+  if (start !== 0) startsOf(target);
+  const row = histogram === undefined ? -1 : histogramsOf(target).copyRow(histogram.columns, histogram.row);
   growColumns(target, at + 1);
   target.timestamps[at] = source.timestamps[index]!;
   target.bits[2 * at] = source.bits[2 * index]!;
   target.bits[2 * at + 1] = source.bits[2 * index + 1]!;
-  const start = source.starts?.[index] ?? 0;
-  if (start !== 0 || target.starts !== undefined) startsOf(target)[at] = start;
-  const histogram = histogramAt(source, index);
-  if (histogram !== undefined) {
-    const row = histogramsOf(target).copyRow(histogram.columns, histogram.row);
-    target.rows[at] = row;
-  }
+  if (target.starts !== undefined) target.starts[at] = start;
+  if (row >= 0) target.rows[at] = row;
   target.count = at + 1;
 }
 

@@ -8,6 +8,7 @@ import {
   detachColumns,
   histogramsOf,
   kernelColumns,
+  pushSample,
   type SampleColumns,
   sampleColumns,
   startsOf,
@@ -162,6 +163,19 @@ describe('kernels', () => {
       expect([...columns.values.subarray(0, 3)]).toEqual([0, 1, 2]);
       expect([...columns.timestamps.subarray(0, 3)]).toEqual([1, 2, 3]);
     }
+  });
+
+  it('lose no sample when the one that is pushed is the first with more than a float', () => {
+    const source = fill(sampleColumns(3), 0, [
+      { gap: 1, value: 5 },
+      { gap: 1, value: 6 },
+    ]);
+    startsOf(source)[1] = 1;
+    const columns = kernelColumns(kernels);
+    for (let i = 0; i < 2; i++) pushSample(columns, source, i);
+    expect([...columns.timestamps.subarray(0, 2)]).toEqual([1, 2]);
+    expect([...columns.values.subarray(0, 2)]).toEqual([5, 6]);
+    expect([...columns.starts!.subarray(0, 2)]).toEqual([0, 1]);
   });
 
   it('say so when they are given something else', () => {

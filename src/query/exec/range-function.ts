@@ -120,12 +120,12 @@ async function* overSubquery(
   const steps = stepCount(inner);
   const { budget } = context;
   for await (const batch of context.stream(input.input, { ...inner, weight: 0 })) {
-    growColumns(state.columns, steps);
     for (let row = 0; row < batch.labels.length; row++) {
       const pause = budget.breathe();
       if (pause !== undefined) await pause;
       state.rows.open(batch.labels.length - row);
       const { values, present } = batch;
+      growColumns(state.columns, steps);
       columnsFromSteps({ values, present, offset: row * steps, steps }, inner, state.columns);
       if (batch.histograms !== undefined) histogramsFromSteps(batch, row, state.columns);
       const full = evaluate(state, batch.labels[row]!) ?? (await evaluateHeavy(state));
