@@ -163,6 +163,7 @@ function mountRoutes(
       flags: options.flags,
       hostname: options.hostname,
       folder: options.folder,
+      printer: world.kernels,
     };
     routes.push({ path: '/api/v1', app: querierRoutes(edge) });
   }

@@ -6,10 +6,9 @@ import { createLocalBus, type LocalBus } from './bus/local/local-bus.ts';
 import { openLocalDirectory } from './bus/local/local-directory.ts';
 import { openLocalLogs } from './bus/local/local-log.ts';
 import { joinCluster } from './cluster-record.ts';
-import { openKernels } from './kernels/kernels.ts';
+import { type Kernels, openKernels } from './kernels/kernels.ts';
 import type { Links } from './links.ts';
 import { asDomainError, DomainError } from './model/errors.ts';
-import type { SampleKernels } from './model/samples.ts';
 import { realClock } from './platform/clock.ts';
 import type { Config } from './platform/config.ts';
 import { coreCount } from './platform/cores.ts';
@@ -111,7 +110,7 @@ export function queryMemory({ query }: Config, metrics: Metrics, threads: number
 }
 
 /** The WebAssembly kernels of one thread; undefined where they were not compiled. */
-export function queryKernels(log: Logger): SampleKernels | undefined {
+export function queryKernels(log: Logger): Kernels | undefined {
   const wasm = readKernelsFile();
   if (wasm !== undefined) return openKernels(wasm);
   log.warn(

@@ -5,7 +5,7 @@ import path from 'node:path';
 import asc from 'assemblyscript/asc';
 
 const root = path.resolve(import.meta.dirname, '..');
-const PAGES = 32; // of 64 KiB; layout.ts ends within
+const PAGES = 64; // of 64 KiB; layout.ts ends within
 const { error, stderr } = await asc.main([
   'src/kernels/assembly/index.ts',
   ...['--baseDir', root],

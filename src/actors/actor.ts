@@ -3,7 +3,7 @@
 import type { Bus } from '../bus/bus.ts';
 import type { Directory } from '../bus/directory.ts';
 import type { DurableLogs } from '../bus/durable-log.ts';
-import type { SampleKernels } from '../model/samples.ts';
+import type { Kernels } from '../kernels/kernels.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Disk } from '../platform/disk.ts';
 import type { Logger } from '../platform/log.ts';
@@ -49,7 +49,7 @@ export interface World {
   /** Working memory of all queries of the process together; without it each is bounded by its own limit alone. */
   readonly memory?: MemoryPool;
   /** WebAssembly kernels of this thread; without them their twins in TypeScript run. */
-  readonly kernels?: SampleKernels | undefined;
+  readonly kernels?: Kernels | undefined;
   readonly log: Logger;
 }
 

@@ -80,6 +80,13 @@ export class JsonBytes {
     return true;
   }
 
+  /** Bytes as they are. */
+  bytes(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
   /** Bytes [from, to) of `source` as they are; for a few dozen, word by word. */
   copy(source: DataView, from: number, to: number): void {
     this.#reserve(to - from);

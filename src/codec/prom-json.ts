@@ -8,6 +8,7 @@ import type { Labels } from '../model/labels.ts';
 import { formatFloat } from './float-text.ts';
 import { histogramJson } from './histogram-text.ts';
 import { JsonBytes, plainText } from './json-bytes.ts';
+import type { RowPrinter, Stamps } from './row-printer.ts';
 
 /** Bytes are handed on once they are this many. */
 const PIECE_BYTES = 128 * 1024;
@@ -66,12 +67,13 @@ export interface QueryJsonOptions {
   readonly analysis?: Readonly<Record<string, unknown>>;
   /** Warnings beside those of the result. */
   readonly warnings?: readonly string[];
+  readonly printer?: RowPrinter | undefined;
 }
 
 /** A whole successful response, status, data, warnings, infos, in pieces of about PIECE_BYTES made as they are asked for. */
 export function* queryResponsePieces(
   { value, annotations }: JsonQueryResult,
-  { limit = 0, stats, analysis, warnings = [] }: QueryJsonOptions = {},
+  { limit = 0, stats, analysis, warnings = [], printer }: QueryJsonOptions = {},
 ): Generator<Uint8Array<ArrayBuffer>> {
   const out = new JsonBytes(PIECE_BYTES);
   out.raw(
@@ -79,7 +81,7 @@ export function* queryResponsePieces(
   );
   let count = 0;
   let truncated = false;
-  for (const item of resultItems(value, out)) {
+  for (const item of resultItems(value, out, printer)) {
     if (item === 'begins' && limit > 0 && count === limit) {
       truncated = true;
       break;
@@ -155,7 +157,11 @@ function notesJson({ warnings, infos }: NoteTexts): string {
 type Progress = 'begins' | 'written';
 
 // Writes the items of a result; it can be stopped where one begins.
-function* resultItems(value: JsonQueryValue, out: JsonBytes): Generator<Progress> {
+function* resultItems(
+  value: JsonQueryValue,
+  out: JsonBytes,
+  printer: RowPrinter | undefined,
+): Generator<Progress> {
   switch (value.type) {
     case 'scalar':
       yield 'begins';
@@ -169,7 +175,7 @@ function* resultItems(value: JsonQueryValue, out: JsonBytes): Generator<Progress
       yield* vectorItems(timestampText(value.timestamp), value.batch, out);
       break;
     case 'matrix':
-      yield* matrixItems(value.range, value.batch, out);
+      yield* matrixItems(value.range, value.batch, out, printer);
       break;
     case 'raw-matrix':
       for (const series of value.series) if (series.values.length > 0) yield* rawItem(series, out);
@@ -199,11 +205,8 @@ function* vectorItems(time: string, batch: SeriesColumns, out: JsonBytes): Gener
   }
 }
 
-/** What stands before a value, the end of the value before it and the time, for each step end to end. */
-interface Stamps {
-  readonly bytes: DataView;
-  readonly starts: Uint32Array;
-}
+/** Bytes of a stamp that end the value before it. */
+const STAMP_SKIP = 3;
 
 function stampsOf({ start, step }: { start: number; step: number }, steps: number): Stamps {
   const parts: string[] = [];
@@ -221,6 +224,7 @@ function* matrixItems(
   range: { start: number; step: number },
   batch: SeriesColumns,
   out: JsonBytes,
+  printer: RowPrinter | undefined,
 ): Generator<Progress> {
   const { labels, steps, present } = batch;
   const stamps = stampsOf(range, steps);
@@ -236,7 +240,9 @@ function* matrixItems(
       continue;
     }
     out.raw(',"values":[');
-    writeRow(batch, from, first - from, stamps, out);
+    const printed = printer?.printRow(batch, from, first - from, stamps, STAMP_SKIP);
+    if (printed === undefined) writeRow(batch, from, first - from, stamps, out);
+    else out.bytes(printed);
     out.raw('"]]}');
     yield 'written';
   }
@@ -286,8 +292,7 @@ function writeRow(
   { bytes, starts }: Stamps,
   out: JsonBytes,
 ): void {
-  // The first value has none before it to end.
-  out.copy(bytes, starts[first]! + 3, starts[first + 1]!);
+  out.copy(bytes, starts[first]! + STAMP_SKIP, starts[first + 1]!);
   out.sample(values[from + first]!);
   for (let i = first + 1; i < steps; i++) {
     if (present[from + i] === 0) continue;

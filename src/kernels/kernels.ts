@@ -1,6 +1,7 @@
 // The WebAssembly kernels (src/kernels/assembly) as the host sees them: columns and windows of one series in the module's memory, and
 // calls that work on them. Each has a twin in TypeScript with the same results, which runs where the module is not there.
 
+import type { RowPrinter, Stamps } from '../codec/row-printer.ts';
 import { DomainError } from '../model/errors.ts';
 import type { SampleKernels } from '../model/samples.ts';
 
@@ -22,13 +23,28 @@ interface Exports {
     isCounter: boolean,
     isRate: boolean,
   ): void;
+  printRow(first: number, steps: number, skip: number): number;
 }
 
-type Place = 'CHUNK' | 'TIMES' | 'VALUES' | 'FROM' | 'TO' | 'OUTPUT' | 'PRESENT';
-type Size = 'CHUNK_BYTES' | 'SAMPLES_MAX' | 'STEPS_MAX';
+type Place =
+  | 'CHUNK'
+  | 'TIMES'
+  | 'VALUES'
+  | 'FROM'
+  | 'TO'
+  | 'OUTPUT'
+  | 'PRESENT'
+  | 'STAMPS'
+  | 'STARTS'
+  | 'POWERS'
+  | 'TEXT';
+type Size = 'CHUNK_BYTES' | 'SAMPLES_MAX' | 'STEPS_MAX' | 'STAMP_BYTES';
 
-/** Instantiates the module of `wasm`: 2 MiB, of one thread, for whoever is reading a series. Errors: `corrupt` for what is no such module. */
-export function openKernels(wasm: Uint8Array<ArrayBuffer>): SampleKernels {
+/** All that a thread's module does. */
+export type Kernels = SampleKernels & RowPrinter;
+
+/** Instantiates the module of `wasm`: 4 MiB at most, of one thread, for whoever is reading or printing a series. Errors: `corrupt` for what is no such module. */
+export function openKernels(wasm: Uint8Array<ArrayBuffer>): Kernels {
   const { exports } = instantiate(wasm);
   const calls = exports as unknown as Exports;
   const numberOf = (name: Place | Size): number => Number((exports[name] as { value: number }).value);
@@ -39,14 +55,21 @@ export function openKernels(wasm: Uint8Array<ArrayBuffer>): SampleKernels {
   // Two words more than a chunk has may be read.
   const chunk = new Uint32Array(buffer, numberOf('CHUNK'), chunkBytesMax / 4 + 4);
   const values = new Float64Array(buffer, numberOf('VALUES'), samplesMax);
+  const output = new Float64Array(buffer, numberOf('OUTPUT'), stepsMax);
+  const present = new Uint8Array(buffer, numberOf('PRESENT'), stepsMax);
+  const stampBytes = new Uint8Array(buffer, numberOf('STAMPS'), numberOf('STAMP_BYTES'));
+  const stampStarts = new Uint32Array(buffer, numberOf('STARTS'), stepsMax + 1);
+  const text = new Uint8Array(buffer, numberOf('TEXT'));
+  writePowers(new DataView(buffer, numberOf('POWERS')));
+  let loaded: Stamps | undefined;
   return {
     timestamps: new Float64Array(buffer, numberOf('TIMES'), samplesMax),
     values,
     bits: new Uint32Array(buffer, values.byteOffset, 2 * samplesMax),
     from: new Int32Array(buffer, numberOf('FROM'), stepsMax),
     to: new Int32Array(buffer, numberOf('TO'), stepsMax),
-    output: new Float64Array(buffer, numberOf('OUTPUT'), stepsMax),
-    present: new Uint8Array(buffer, numberOf('PRESENT'), stepsMax),
+    output,
+    present,
     decodeXor(view, from, to, count, start, end, at) {
       if (to - from > chunkBytesMax) return -1;
       copyWords(view, from, to, chunk);
@@ -54,6 +77,19 @@ export function openKernels(wasm: Uint8Array<ArrayBuffer>): SampleKernels {
     },
     findWindows: calls.findWindows,
     extrapolate: calls.extrapolate,
+    printRow(row, from, first, stamps, skip) {
+      const { steps } = row;
+      if (steps > stepsMax || stamps.bytes.byteLength > stampBytes.length) return undefined;
+      if (loaded !== stamps) {
+        const { buffer: source, byteOffset, byteLength } = stamps.bytes;
+        stampBytes.set(new Uint8Array(source, byteOffset, byteLength));
+        stampStarts.set(stamps.starts);
+        loaded = stamps;
+      }
+      output.set(row.values.subarray(from, from + steps));
+      present.set(row.present.subarray(from, from + steps));
+      return text.subarray(0, calls.printRow(first, steps, skip));
+    },
   };
 }
 
@@ -70,6 +106,22 @@ function instantiate(wasm: Uint8Array<ArrayBuffer>): { readonly exports: Record<
     throw new DomainError('corrupt', `cannot open the kernels: ${(error as Error).message}`, {
       cause: error,
     });
+  }
+}
+
+const POWER_MIN = -292;
+const POWER_MAX = 324;
+
+// 10^k as the 128 bits behind its leading one and that one, rounded up: high half, low half.
+function writePowers(view: DataView): void {
+  for (let k = POWER_MIN; k <= POWER_MAX; k++) {
+    const shift = 127 - ((k * 1_741_647) >> 19);
+    const [numerator, divisor] = k < 0 ? [1n, 10n ** BigInt(-k)] : [10n ** BigInt(k), 1n];
+    const scaled = shift < 0 ? numerator : numerator << BigInt(shift);
+    const whole = shift < 0 ? divisor << BigInt(-shift) : divisor;
+    const power = (scaled + whole - 1n) / whole;
+    view.setBigUint64(16 * (k - POWER_MIN), power >> 64n, true);
+    view.setBigUint64(16 * (k - POWER_MIN) + 8, BigInt.asUintN(64, power), true);
   }
 }
 

@@ -2,6 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { formatSampleValue } from '../../src/codec/float-text.ts';
+import { queryResponsePieces } from '../../src/codec/prom-json.ts';
 import { decodeXor, encodeXor } from '../../src/codec/xor-chunk.ts';
 import { openKernels } from '../../src/kernels/kernels.ts';
 import {
@@ -140,6 +142,90 @@ describe('kernels', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it('print every number as it is printed without them', () => {
+    const stamps = { bytes: new DataView(new ArrayBuffer(8192)), starts: new Uint32Array(4097) };
+    for (let i = 0; i <= 4096; i++) stamps.starts[i] = 2 * i;
+    for (let i = 0; i < 4096; i++) stamps.bytes.setUint16(2 * i, 0x2c20); // ", "
+    const bits = new BigUint64Array(4096);
+    const values = new Float64Array(bits.buffer);
+    const present = new Uint8Array(4096).fill(1);
+    const random = fc.sample(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { numRuns: 20_000, seed: 7 });
+    const decimals = fc.sample(fc.tuple(fc.integer(), fc.integer({ min: -25, max: 25 })), {
+      numRuns: 20_000,
+      seed: 7,
+    });
+    const powers = Array.from({ length: 2046 }, (_, i) => 2 ** (i - 1074)).flatMap((v) => [
+      v,
+      -v * 3,
+      v / 10,
+    ]);
+    const numbers = [
+      ...[
+        0,
+        -0,
+        Number.NaN,
+        Infinity,
+        -Infinity,
+        5e-324,
+        Number.MAX_VALUE,
+        2.2250738585072014e-308,
+        9e15,
+        1e21,
+        1e22,
+      ],
+      ...[
+        999999999999999900000,
+        1e-6,
+        9.999999e-7,
+        1e-7,
+        0.1,
+        0.5,
+        100,
+        123456789,
+        1234567890123456800,
+        2 ** 53,
+        1e23,
+      ],
+      ...powers,
+      ...decimals.map(([digits, exponent]) => digits * 10 ** exponent),
+      ...random.map((one) => new Float64Array(BigUint64Array.of(one).buffer)[0]!),
+    ];
+    for (let from = 0; from < numbers.length; from += 4096) {
+      const part = numbers.slice(from, from + 4096);
+      values.set(part);
+      const text = kernels.printRow({ steps: part.length, values, present }, 0, 0, stamps, 0)!;
+      const expected = part.map((value) => `, ${formatSampleValue(value)}`).join('');
+      expect(Buffer.from(text).toString('latin1').split(',')).toEqual(expected.split(','));
+    }
+  });
+
+  it('print what is present of a row, and leave rows that are too long to others', () => {
+    const value = fc.oneof(fc.integer(), fc.double());
+    const row = fc.array(fc.option(value, { nil: undefined }), { minLength: 1, maxLength: 30 });
+    fc.assert(
+      fc.property(fc.array(row, { minLength: 1, maxLength: 4 }), fc.nat(1e12), (rows, start) => {
+        const steps = Math.max(...rows.map(({ length }) => length));
+        const cells = rows.flatMap((cells) => Array.from({ length: steps }, (_, i) => cells[i]));
+        const batch = {
+          labels: rows.map((_, i) => ['a', String(i)]),
+          steps,
+          values: Float64Array.from(cells, (cell) => cell ?? 0),
+          present: Uint8Array.from(cells, (cell) => (cell === undefined ? 0 : 1)),
+        };
+        const result = {
+          value: { type: 'matrix', range: { start, end: 0, step: 1500 }, batch },
+          annotations: [],
+        };
+        const text = (printer?: typeof kernels): string =>
+          Buffer.concat([...queryResponsePieces(result as never, { printer })]).toString();
+        expect(text(kernels)).toBe(text());
+      }),
+    );
+    const long = { steps: 20_000, values: new Float64Array(20_000), present: new Uint8Array(20_000) };
+    const stamps = { bytes: new DataView(new ArrayBuffer(8)), starts: new Uint32Array(20_001) };
+    expect(kernels.printRow(long, 0, 0, stamps, 0)).toBeUndefined();
   });
 
   it('leave columns that outgrow them, wait or have more than floats to a memory of their own', () => {

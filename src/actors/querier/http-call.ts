@@ -3,6 +3,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import { errorJson, noteTexts, successJson } from '../../codec/prom-json.ts';
+import type { RowPrinter } from '../../codec/row-printer.ts';
 import { asDomainError, DomainError, type ErrorCode } from '../../model/errors.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Config } from '../../platform/config.ts';
@@ -24,6 +25,8 @@ export interface QuerierEdge {
   readonly flags: Readonly<Record<string, string>>;
   readonly hostname: string;
   readonly folder: string;
+  /** Prints results faster than the querier itself, where it is there. */
+  readonly printer?: RowPrinter | undefined;
 }
 
 /** The edge with what its calls share. */

@@ -93,6 +93,7 @@ async function runQuery(edge: OpenEdge, call: Call, limit: number, grid: Grid): 
     ...(stats === '' ? {} : { stats: statsOf(answer, statistics) }),
     ...(analysis === undefined ? {} : { analysis: analysisJson(analysis) }),
     warnings: statsWarnings(stats),
+    printer: edge.printer,
   });
   return respond(call.request, pieces, 200, partialHeaders(answer.partial), holdResult(edge, answer));
 }

@@ -17,3 +17,15 @@ export const FROM: usize = RESETS + SAMPLES_MAX * 4;
 export const TO: usize = FROM + STEPS_MAX * 4;
 export const OUTPUT: usize = TO + STEPS_MAX * 4;
 export const PRESENT: usize = OUTPUT + STEPS_MAX * 8;
+
+// For printing. STAMPS, STARTS and POWERS stay what the host last wrote to them.
+
+/** Bytes that STAMPS holds. */
+export const STAMP_BYTES: i32 = 524_288;
+export const STAMPS: usize = PRESENT + STEPS_MAX;
+/** Where the stamp of each step begins in STAMPS, and where that of the last ends. */
+export const STARTS: usize = STAMPS + STAMP_BYTES;
+/** Powers of ten from 10^-292 to 10^324, 128 bits each, high half first. */
+export const POWERS: usize = STARTS + (STEPS_MAX + 4) * 4;
+export const DIGITS: usize = POWERS + 617 * 16;
+export const TEXT: usize = DIGITS + 32;
