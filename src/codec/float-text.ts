@@ -26,6 +26,12 @@ export function formatGeneral(value: number): string {
   return general(value, text, 6);
 }
 
+/** fmt's %.<digits>f. */
+export function formatFixed(value: number, digits: number): string {
+  if (!Number.isFinite(value)) return formatFloat(value);
+  return Object.is(value, -0) ? `-${(0).toFixed(digits)}` : value.toFixed(digits);
+}
+
 /** fmt's %.<digits>g: at most `digits` significant digits, trailing zeros dropped. */
 export function formatSignificant(value: number, digits: number): string {
   if (!Number.isFinite(value) || value === 0) return formatFloat(value);

@@ -82,5 +82,12 @@ async function openAggregation(
       throw new DomainError('internal', 'cannot count values: the label is no string');
     return createAggregation({ ...spec, paramText: param.value }, grid);
   }
-  return createAggregation({ ...spec, paramValues: await context.scalar(param, grid) }, grid);
+  const paramValues = await context.scalar(param, grid);
+  try {
+    return createAggregation({ ...spec, paramValues }, grid);
+  } catch (error) {
+    // What is wrong with the series is told before what is wrong with the parameter.
+    if (node.input.kind !== 'remote') for await (const _ of context.stream(node.input, grid, true));
+    throw error;
+  }
 }

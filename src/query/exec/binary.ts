@@ -107,7 +107,7 @@ async function matchRows(
     if (row % ROWS_AT_ONCE === 0) await context.pause();
     const partner = ones[manySignatures[row]!]!;
     if (partner < 0) continue;
-    const result = resultLabels(many.labels[row]!, one.labels[partner]!, matching, dropsName(operation));
+    const result = resultLabels(many.labels[row]!, one.labels[partner]!, operation);
     manyRows.push(row);
     labels.push(result);
     keys.add(labelsKey(result));

@@ -1,7 +1,6 @@
 // What a shard does with a fragment: evaluate its node over the shard's own series and reply in pieces of bounded size.
 
 import { Annotations } from '../../model/annotations.ts';
-import { DomainError } from '../../model/errors.ts';
 import { sampleColumns } from '../../model/samples.ts';
 import type { QueryBudget } from '../budget.ts';
 import { dropStale } from '../kernels/window.ts';
@@ -12,6 +11,7 @@ import type { FragmentReply, RawColumns, SeriesSource, StepRange } from '../sour
 import { runPartial } from './aggregate-operator.ts';
 import { openExecution } from './build-operator.ts';
 import { checkGrid, type ExecContext, lastStep } from './context.ts';
+import { readExtended } from './extended-raw.ts';
 import { dropStale as dropStaleHistograms } from './histograms/split-columns.ts';
 import { dropBuckets } from './histograms/totals-only.ts';
 import { Profile } from './profile.ts';
@@ -89,12 +89,11 @@ export async function* readRaw(
   grid: StepRange,
   context: ExecContext,
 ): AsyncGenerator<RawColumns> {
+  if (node.extension !== undefined) {
+    yield* readExtended({ ...node, extension: node.extension }, grid, context);
+    return;
+  }
   const { budget } = context;
-  if (node.extension !== undefined)
-    throw new DomainError(
-      'execution',
-      `cannot answer raw samples of an ${node.extension} range selector: not supported`,
-    );
   const start = (node.at ?? grid.start) - node.offsetMs - node.rangeMs + 1;
   const end = (node.at ?? lastStep(grid)) - node.offsetMs;
   if (end < start) return;

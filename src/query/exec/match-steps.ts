@@ -4,7 +4,6 @@
 import { type Labels, labelsKey } from '../../model/labels.ts';
 import { rowsBetweenPauses } from '../../model/pause.ts';
 import { isComparison } from '../kernels/elementwise.ts';
-import { dropsName } from '../plan/names.ts';
 import type { StepBatch } from '../source.ts';
 import type { StateMemory } from './aggregation.ts';
 import type { BinaryContext } from './binary.ts';
@@ -159,7 +158,7 @@ class StepMatcher {
     if (row !== undefined) return row;
     const many = manyRow === FILL ? this.#groups[group]! : this.#many.batch.labels[manyRow]!;
     const one = oneRow === FILL ? this.#groups[group]! : this.#one.batch.labels[oneRow]!;
-    const labels = resultLabels(many, one, this.#operation.matching, dropsName(this.#operation));
+    const labels = resultLabels(many, one, this.#operation);
     const key = labelsKey(labels);
     row = this.#rowOfLabels.get(key);
     if (row === undefined) {

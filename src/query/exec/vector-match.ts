@@ -13,10 +13,11 @@ import {
 import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { VectorMatching } from '../parse/ast.ts';
 import { goQuote } from '../parse/go-text.ts';
+import { dropsName } from '../plan/names.ts';
 import type { StepBatch } from '../source.ts';
 import { GroupTable } from './grouping.ts';
 import type { PairOperator } from './histograms/pairs.ts';
-import { hasNameNote, removeMetadataLabels } from './name-note.ts';
+import { hasNameNote, noteNameKept, noteNameToGo, removeMetadataLabels } from './name-note.ts';
 
 /** An operation whose result has values of its own. */
 export interface PairOperation {
@@ -75,19 +76,25 @@ export function uniqueRows(signatures: Int32Array, groups: number): Int32Array |
 }
 
 /** Labels of a result: those of the `many` side, shaped by the matching, with the included labels of the `one` side. */
-export function resultLabels(
-  many: Labels,
-  one: Labels,
-  matching: VectorMatching,
-  dropsName: boolean,
-): Labels {
-  let labels = dropsName ? removeMetadataLabels(many) : many;
+export function resultLabels(many: Labels, one: Labels, operation: PairOperation): Labels {
+  const { matching } = operation;
+  let labels = hasNameNote(many)
+    ? notedLabels(many, operation)
+    : dropsName(operation)
+      ? removeMetadataLabels(many)
+      : many;
   if (matching.card === 'one-to-one') {
     const names = new Set(matching.labels);
     labels = matching.on ? labelsKeep(labels, names) : labelsDrop(labels, names);
   }
   for (const name of matching.include) labels = labelsWith(labels, name, labelValue(one, name));
   return labels;
+}
+
+// With delayed name removal arithmetic takes names off at once, and a filter keeps even those that were to go.
+function notedLabels(labels: Labels, { op, returnBool }: PairOperation): Labels {
+  if (dropsName({ op, returnBool: false })) return removeMetadataLabels(labels);
+  return returnBool ? noteNameToGo(labels) : noteNameKept(labels);
 }
 
 /** Two series of one match group on the side that may have one; they are named in the order of their labels. */

@@ -30,19 +30,15 @@ function change(
   how: { readonly isCounter: boolean; readonly smoothed: boolean },
 ): number | undefined {
   const { timestamps, values } = job;
-  const start = end - job.range;
-  const edges = windowEdges(job, step, { start, end }, how.smoothed);
+  const range = { start: end - job.range, end };
+  const edges = windowEdges(job, step, range, how.smoothed);
   if (edges === undefined) return undefined;
   let { first, last } = edges;
   if (how.smoothed && timestamps[first]! > end) return undefined;
-  const left =
-    borderValue(job, how.smoothed && timestamps[first]! < start ? first : -1, start, how.isCounter) ??
-    values[first]!;
-  const between = how.smoothed && last > job.from[step]! && timestamps[last]! > end;
-  const right = borderValue(job, between ? last - 1 : -1, end, how.isCounter) ?? values[last]!;
+  const { left, right } = borders(job, { ...edges, from: job.from[step]! }, range, how);
   let result = right - left;
   if (!how.isCounter) return result;
-  if (timestamps[first]! <= start) first++;
+  if (timestamps[first]! <= range.start) first++;
   if (timestamps[last]! >= end) last--;
   // Resets at the borders are in the interpolated values already; these are the ones inside.
   let correction = 0;
@@ -56,9 +52,52 @@ function change(
   return result;
 }
 
+/** Values at both ends of a window whose samples begin at `from` and of which `first` and `last` are looked at. */
+function borders(
+  job: Pick<WindowJob, 'timestamps' | 'values'>,
+  { first, last, from }: { first: number; last: number; from: number },
+  { start, end }: { start: number; end: number },
+  how: { readonly isCounter: boolean; readonly smoothed: boolean },
+): { left: number; right: number } {
+  const { timestamps, values } = job;
+  const isBefore = how.smoothed && timestamps[first]! < start;
+  const isBehind = how.smoothed && last > from && timestamps[last]! > end;
+  return {
+    left: borderValue(job, isBefore ? first : -1, start, how.isCounter) ?? values[first]!,
+    right: borderValue(job, isBehind ? last - 1 : -1, end, how.isCounter) ?? values[last]!,
+  };
+}
+
+/**
+ * The samples of an extended range as they are shown by themselves: those between its ends, with the values at both; undefined when
+ * none comes after the start. `columns` holds a lookback more than the range on each side that is looked at.
+ */
+export function extendedSamples(
+  { timestamps, values, count }: Pick<SampleColumns, 'timestamps' | 'values' | 'count'>,
+  range: { readonly start: number; readonly end: number },
+  smoothed: boolean,
+): { timestamps: Float64Array; values: Float64Array } | undefined {
+  const job = { timestamps, values, from: Int32Array.of(0), to: Int32Array.of(count) };
+  const edges = windowEdges(job, 0, range, smoothed);
+  if (edges === undefined) return undefined;
+  const { left, right } = borders(job, { ...edges, from: 0 }, range, { isCounter: false, smoothed });
+  let { first, last } = edges;
+  if (timestamps[first]! <= range.start) first++;
+  if (timestamps[last]! >= range.end) last--;
+  const inside = Math.max(0, last - first + 1);
+  const shown = { timestamps: new Float64Array(inside + 2), values: new Float64Array(inside + 2) };
+  shown.timestamps.set(timestamps.subarray(first, first + inside), 1);
+  shown.values.set(values.subarray(first, first + inside), 1);
+  shown.timestamps[0] = range.start;
+  shown.values[0] = left;
+  shown.timestamps[inside + 1] = range.end;
+  shown.values[inside + 1] = right;
+  return shown;
+}
+
 /** First and last sample an extended window looks at; undefined when it has none after its start. */
 function windowEdges(
-  job: WindowJob,
+  job: Pick<WindowJob, 'timestamps' | 'from' | 'to'>,
   step: number,
   { start, end }: { start: number; end: number },
   smoothed: boolean,

@@ -1,6 +1,7 @@
 // Kernels of deriv, predict_linear (least squares with compensated sums) and double_exponential_smoothing, after Prometheus
 // 3.14, promql/functions.go.
 
+import { formatFixed } from '../../codec/float-text.ts';
 import { DomainError } from '../../model/errors.ts';
 import type { RangeKernel } from './window.ts';
 
@@ -112,7 +113,7 @@ function checkedFactor(value: number, name: 'smoothing' | 'trend'): number {
   if (value <= 0 || value >= 1)
     throw new DomainError(
       'execution',
-      `invalid ${name} factor. Expected: 0 < ${short} < 1, got: ${value.toFixed(6)}`,
+      `invalid ${name} factor. Expected: 0 < ${short} < 1, got: ${formatFixed(value, 6)}`,
     );
   return value;
 }

@@ -195,7 +195,7 @@ function binaryShape(left: PlanNode, right: PlanNode): BinaryShape {
 function buildAggregate(expr: AggregateExpr, context: BuildContext, depth: number): Built {
   const input = build(expr.expr, context, depth);
   const param = expr.param === undefined ? undefined : build(expr.param, context, depth);
-  const noted = expr.op === 'topk' || expr.op === 'bottomk' ? expr : expr.expr;
+  const noted = expr.op === 'topk' || expr.op === 'bottomk' ? expr : withoutParens(expr.expr);
   // As in Prometheus the parameter's own variance is not looked at: k is taken at the first step then.
   const node: PlanNode = {
     kind: 'aggregate',
@@ -204,7 +204,7 @@ function buildAggregate(expr: AggregateExpr, context: BuildContext, depth: numbe
     grouping: expr.grouping,
     without: expr.without,
     input: input.node,
-    where: positionText(context.query, (expr.param ?? expr.expr).position.start),
+    where: positionText(context.query, withoutParens(expr.param ?? expr.expr).position.start),
     histogramWhere: positionText(context.query, noted.position.start),
     ...(param === undefined ? {} : { param: input.invariant ? param.node : wrapped(param) }),
   };

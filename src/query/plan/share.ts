@@ -16,22 +16,37 @@ export function sharePlan(root: PlanNode): SharedPlan {
   const shared = new Set<PlanNode>();
   // Equal parts have leaves of their own; most queries have but one.
   if (countLeaves(root) < 2) return { node: root, shared };
+  const last = lastOfEach(root);
   const known = new Map<string, PlanNode>();
   const visit = (node: PlanNode): PlanNode => {
-    if (SHARABLE.has(node.kind)) {
-      const key = JSON.stringify(node, keyPart);
-      const same = known.get(key);
-      if (same !== undefined) {
-        shared.add(same);
-        return same;
-      }
-      const mapped = mapChildren(node, visit);
-      known.set(key, mapped);
-      return mapped;
+    const key = keyOf(node);
+    if (key === undefined) return mapChildren(node, visit);
+    const same = known.get(key);
+    if (same !== undefined) {
+      shared.add(same);
+      return same;
     }
-    return mapChildren(node, visit);
+    const mapped = mapChildren(last.get(key) ?? node, visit);
+    known.set(key, mapped);
+    return mapped;
   };
   return { node: visit(root), shared };
+}
+
+// Of equal parts the one furthest back in the query: its places are those that notes show.
+function lastOfEach(root: PlanNode): Map<string, PlanNode> {
+  const last = new Map<string, PlanNode>();
+  const visit = (node: PlanNode): void => {
+    const key = keyOf(node);
+    if (key !== undefined) last.set(key, node);
+    for (const child of childrenOf(node)) visit(child);
+  };
+  visit(root);
+  return last;
+}
+
+function keyOf(node: PlanNode): string | undefined {
+  return SHARABLE.has(node.kind) ? JSON.stringify(node, keyPart) : undefined;
 }
 
 function countLeaves(node: PlanNode): number {
@@ -41,7 +56,7 @@ function countLeaves(node: PlanNode): number {
   return count;
 }
 
-// Where a node was written is left out: it only shows in notes, and those of the first place say it all.
+// Where a node was written is left out: it only shows in notes.
 function keyPart(key: string, value: unknown): unknown {
   if (key === 'where' || key === 'wheres' || key === 'histogramWhere') return undefined;
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;

@@ -76,11 +76,15 @@ export async function ask(url: string, query: string, grid: Grid): Promise<Answe
   return answerOf(response.status, JSON.parse(text) as Envelope);
 }
 
-function answerOf(status: number, { error, errorType = '', data, warnings = [], infos = [] }: Envelope): Answer {
+function answerOf(
+  status: number,
+  { error, errorType = '', data, warnings = [], infos = [] }: Envelope,
+): Answer {
   if (data === undefined) return { kind: 'error', status, errorType, error: error ?? '' };
   const notes = { warnings: [...warnings].sort(), infos: [...infos].sort() };
   const { resultType: type, result } = data;
-  if (type === 'string') return { kind: 'data', type, series: [], text: (result as [number, string])[1], ...notes };
+  if (type === 'string')
+    return { kind: 'data', type, series: [], text: (result as [number, string])[1], ...notes };
   if (type === 'scalar') {
     const [time, value] = result as [number, string];
     const series = [{ key: '', points: new Map([[time, numberOf(value)]]) }];

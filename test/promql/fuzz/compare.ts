@@ -1,7 +1,7 @@
 // What differs between the answers of two servers.
 
 import type { Answer, HistogramAnswer, PointAnswer, SeriesAnswer } from './ask.ts';
-import { normalNote, normalText } from './accepted.ts';
+import { normalNote, normalText } from './normal-texts.ts';
 
 /** What an answer can differ in. */
 export type DifferenceKind = 'error' | 'type' | 'labels' | 'value' | 'order' | 'notes';
@@ -33,13 +33,19 @@ type Found = Pick<Difference, 'kind' | 'text'>;
 function firstDifference(theirs: Answer, ours: Answer, order: VectorOrder): Found | undefined {
   if (theirs.kind === 'error' || ours.kind === 'error') {
     const [a, b] = [theirs, ours].map((answer) =>
-      answer.kind === 'error' ? `${answer.status} ${answer.errorType}: ${normalText(answer.error)}` : 'no error',
+      answer.kind === 'error'
+        ? `${answer.status} ${answer.errorType}: ${normalText(answer.error)}`
+        : 'no error',
     );
     return a === b ? undefined : { kind: 'error', text: `theirs ${a}\n  ours   ${b}` };
   }
-  if (theirs.type !== ours.type) return { kind: 'type', text: `theirs a ${theirs.type}, ours a ${ours.type}` };
+  if (theirs.type !== ours.type)
+    return { kind: 'type', text: `theirs a ${theirs.type}, ours a ${ours.type}` };
   if (theirs.text !== ours.text)
-    return { kind: 'value', text: `theirs ${JSON.stringify(theirs.text)}, ours ${JSON.stringify(ours.text)}` };
+    return {
+      kind: 'value',
+      text: `theirs ${JSON.stringify(theirs.text)}, ours ${JSON.stringify(ours.text)}`,
+    };
   return (
     seriesDifference(theirs.series, ours.series) ??
     orderDifference(theirs.series, ours.series, theirs.type === 'matrix' ? 'labels' : order) ??
@@ -53,12 +59,17 @@ function seriesDifference(theirs: readonly SeriesAnswer[], ours: readonly Series
   if (mine.size !== ours.length) return { kind: 'labels', text: 'ours has a series twice' };
   for (const { key, points } of theirs) {
     const found = mine.get(key);
-    if (found === undefined) return { kind: 'labels', text: `only theirs has ${key}: ${pointsText(points)}` };
+    if (found === undefined)
+      return {
+        kind: 'labels',
+        text: `only theirs has ${key}: ${pointsText(points)}; ours ${[...mine.keys()].slice(0, 3).join(' ') || 'nothing'}`,
+      };
     const text = pointsDifference(points, found);
     if (text !== undefined) return { kind: 'value', text: `${key}: ${text}` };
     mine.delete(key);
   }
-  for (const [key, points] of mine) return { kind: 'labels', text: `only ours has ${key}: ${pointsText(points)}` };
+  for (const [key, points] of mine)
+    return { kind: 'labels', text: `only ours has ${key}: ${pointsText(points)}` };
   return undefined;
 }
 
@@ -69,9 +80,11 @@ function pointsDifference(
   for (const [time, point] of theirs) {
     const found = ours.get(time);
     if (found === undefined) return `only theirs has ${pointText(point)} at ${time}`;
-    if (!pointsNear(point, found)) return `at ${time} theirs ${pointText(point)}\n  ours   ${pointText(found)}`;
+    if (!pointsNear(point, found))
+      return `at ${time} theirs ${pointText(point)}\n  ours   ${pointText(found)}`;
   }
-  for (const [time, point] of ours) if (!theirs.has(time)) return `only ours has ${pointText(point)} at ${time}`;
+  for (const [time, point] of ours)
+    if (!theirs.has(time)) return `only ours has ${pointText(point)} at ${time}`;
   return undefined;
 }
 
@@ -93,15 +106,18 @@ function orderDifference(
 
 function notesDifference(theirs: readonly string[], ours: readonly string[]): Found | undefined {
   // Of many notes Prometheus shows any ten.
-  if (theirs.some((note) => note.endsWith('annotations omitted')) && theirs.length === ours.length) return undefined;
+  if (theirs.some((note) => note.endsWith('annotations omitted')) && theirs.length === ours.length)
+    return undefined;
   const [a, b] = [theirs, ours].map((notes) => new Set(notes.map(normalNote)));
-  for (const note of a!) if (!b!.has(note)) return { kind: 'notes', text: `only theirs has the note ${note}` };
-  for (const note of b!) if (!a!.has(note)) return { kind: 'notes', text: `only ours has the note ${note}` };
-  return undefined;
+  const [missing, extra] = [[...a!].filter((note) => !b!.has(note)), [...b!].filter((note) => !a!.has(note))];
+  if (missing.length + extra.length === 0) return undefined;
+  return { kind: 'notes', text: `theirs ${missing.join(' | ')}\n  ours   ${extra.join(' | ')}` };
 }
 
-function pointsNear(a: PointAnswer, b: PointAnswer): boolean {
-  if (typeof a === 'number' || typeof b === 'number') return typeof a === typeof b && near(a as number, b as number);
+/** Whether two points are as good as equal. */
+export function pointsNear(a: PointAnswer, b: PointAnswer): boolean {
+  if (typeof a === 'number' || typeof b === 'number')
+    return typeof a === typeof b && near(a as number, b as number);
   return (
     near(a.count, b.count) &&
     near(a.sum, b.sum) &&

@@ -2,6 +2,8 @@
 // UTF-8; with gaps, staleness markers, NaN and infinities, times off the grid, and start timestamps. Data begins at time 0, so that
 // what fails can be written down in promqltest's language as it is.
 
+import { EXPONENTIAL_SCHEMA_MIN } from '../../../src/model/histogram.ts';
+import { bucketsOf } from '../../../src/model/histogram-buckets.ts';
 import type { HistogramRow } from '../../../src/model/histogram-equality.ts';
 import { STALE_NAN_HIGH, STALE_NAN_LOW } from '../../../src/model/samples.ts';
 import { type HistogramSequence, histogramSequence } from '../../helpers/histogram-sequences.ts';
@@ -36,7 +38,17 @@ export const METRICS = {
 
 const JOBS = ['a', 'b'];
 const INSTANCES = ['0', '1', '2'];
-const ODD_VALUES = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, 1e308, -1e-308, 5e-324, 2 ** 53];
+const ODD_VALUES = [
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  0,
+  -0,
+  1e308,
+  -1e-308,
+  5e-324,
+  2 ** 53,
+];
 const BOUNDS = [
   ['0.1', '0.5', '1', '5', '+Inf'],
   ['-5', '0', '2.5', '1e3', '+Inf'],
@@ -72,7 +84,10 @@ class SeriesMaker {
     const out: FuzzSeries[] = [];
     for (const job of JOBS)
       for (const instance of INSTANCES) {
-        const target = [['job', job], ['instance', instance]] as const;
+        const target = [
+          ['job', job],
+          ['instance', instance],
+        ] as const;
         for (const code of ['200', '500']) {
           const labels = [['__name__', 'hits_total'], ...target, ['code', code]] as const;
           out.push(this.#series(labels, this.#counter([0, 1, 7, 2.5][random.below(4)]!)));
@@ -84,7 +99,16 @@ class SeriesMaker {
         if (random.once(2)) out.push(this.#series([['__name__', 'weird'], ...target], this.#odd()));
       }
     for (const key of ['x', 'y.ä'])
-      out.push(this.#series([['__name__', 'vägen.längd'], ['job', 'a'], ['größe', key]], this.#gauge(5)));
+      out.push(
+        this.#series(
+          [
+            ['__name__', 'vägen.längd'],
+            ['job', 'a'],
+            ['größe', key],
+          ],
+          this.#gauge(5),
+        ),
+      );
     return out;
   }
 
@@ -95,7 +119,10 @@ class SeriesMaker {
     for (const name of METRICS.bucket)
       for (const instance of INSTANCES) {
         const bounds = random.pick(BOUNDS);
-        const target = [['job', 'a'], ['instance', instance]] as const;
+        const target = [
+          ['job', 'a'],
+          ['instance', instance],
+        ] as const;
         const isBroken = random.once(5);
         const rates = bounds.map(() => random.below(4));
         bounds.forEach((le, i) => {
@@ -113,7 +140,10 @@ class SeriesMaker {
     const out: FuzzSeries[] = [];
     for (const job of JOBS)
       for (const instance of INSTANCES) {
-        const target = [['job', job], ['instance', instance]] as const;
+        const target = [
+          ['job', job],
+          ['instance', instance],
+        ] as const;
         for (const [name, wanted] of [
           ['nh', (seed: HistogramSequence) => !seed.isFloat && !isCustom(seed)],
           ['nf', (seed: HistogramSequence) => seed.isFloat && !isCustom(seed)],
@@ -122,7 +152,13 @@ class SeriesMaker {
           if (!random.once(4))
             out.push(this.#series([['__name__', name], ...target], this.#histograms(wanted, random.once(2))));
         if (job === 'a') out.push(this.#series([['__name__', 'mix'], ...target], this.#mixed()));
-        if (job === 'b') out.push(this.#series([['__name__', 'few'], ...target], this.#histograms(() => true, false)));
+        if (job === 'b')
+          out.push(
+            this.#series(
+              [['__name__', 'few'], ...target],
+              this.#histograms(() => true, false),
+            ),
+          );
       }
     return out;
   }
@@ -133,15 +169,26 @@ class SeriesMaker {
     const out: FuzzSeries[] = [];
     for (const job of JOBS)
       for (const instance of INSTANCES) {
-        const target = [['job', job], ['instance', instance]] as const;
+        const target = [
+          ['job', job],
+          ['instance', instance],
+        ] as const;
         const change = random.below(120);
-        const old = this.#series([['__name__', 'target_info'], ...target, ['version', '1'], ['größe', 'l']], () => 1);
+        const old = this.#series(
+          [['__name__', 'target_info'], ...target, ['version', '1'], ['größe', 'l']],
+          () => 1,
+        );
         const young = this.#series([['__name__', 'target_info'], ...target, ['version', '2']], () => 1);
         const at = change * 15_000;
         out.push({ ...old, samples: old.samples.filter(({ time }) => time < at) });
         out.push({ ...young, samples: young.samples.filter(({ time }) => time >= at) });
         if (random.once(2))
-          out.push(this.#series([['__name__', 'build_info'], ...target, ['branch', random.pick(['main', 'old'])]], () => 1));
+          out.push(
+            this.#series(
+              [['__name__', 'build_info'], ...target, ['branch', random.pick(['main', 'old'])]],
+              () => 1,
+            ),
+          );
       }
     return out;
   }
@@ -214,7 +261,7 @@ class SeriesMaker {
   #sequence(wanted: (sequence: HistogramSequence) => boolean): HistogramSequence {
     for (;;) {
       const sequence = histogramSequence(1 + this.#random.below(100_000));
-      if (wanted(sequence)) return sequence;
+      if (wanted(sequence) && isWellFormed(sequence)) return sequence;
     }
   }
 
@@ -232,6 +279,19 @@ class SeriesMaker {
 
 function isCustom({ histograms }: HistogramSequence): boolean {
   return histograms.schemas.slice(0, histograms.count).some((schema) => schema < -4);
+}
+
+// Whether no bucket with observations stands within the zero bucket.
+function isWellFormed({ histograms: columns }: HistogramSequence): boolean {
+  for (let row = 0; row < columns.count; row++) {
+    const zero = columns.zeroThresholds[row]!;
+    const within = bucketsOf({ columns, row }).some(
+      ({ lower, upper, observations }) =>
+        observations > 0 && lower !== -upper && Math.min(Math.abs(lower), Math.abs(upper)) < zero,
+    );
+    if (within && columns.schemas[row]! >= EXPONENTIAL_SCHEMA_MIN) return false;
+  }
+  return true;
 }
 
 function isReset(before: FuzzSample['value'] | undefined, value: FuzzSample['value'] | undefined): boolean {

@@ -5,7 +5,24 @@ import type { FuzzRandom } from './random.ts';
 import { SelectorMaker } from './selectors.ts';
 
 const LABELS = ['job', 'instance', 'code', 'le', 'version', '__name__', 'none', '"größe"'];
-const NUMBERS = ['0', '1', '-1', '2.5', '0.1', '1e6', '100', 'Inf', '-Inf', 'NaN', '3600', '0x1f', '5m', '-0', '1e-9', '1_000'];
+const NUMBERS = [
+  '0',
+  '1',
+  '-1',
+  '2.5',
+  '0.1',
+  '1e6',
+  '100',
+  'Inf',
+  '-Inf',
+  'NaN',
+  '3600',
+  '0x1f',
+  '5m',
+  '-0',
+  '1e-9',
+  '1_000',
+];
 const FEW = ['0', '0.05', '0.3', '0.5', '0.99', '1', '-1', '1.5', 'NaN', '2'];
 const ARITHMETIC = ['+', '-', '*', '/', '%', '^', 'atan2'];
 const COMPARISONS = ['==', '!=', '>', '<', '>=', '<='];
@@ -14,9 +31,32 @@ const TRIMS = ['</', '>/'];
 const SIMPLE_AGGREGATIONS = ['sum', 'sum', 'avg', 'avg', 'min', 'max', 'count', 'group', 'stddev', 'stdvar'];
 const COUNTED = ['rate', 'increase', 'irate', 'resets', 'changes'];
 const OVER_TIME = [...FUNCTIONS.values()].filter(({ args }) => args.length === 1 && args[0] === 'matrix');
-const OF_VECTOR = [...FUNCTIONS.values()].filter(({ name, args }) => args[0] === 'vector' && isPlain(name, args));
+const OF_VECTOR = [...FUNCTIONS.values()].filter(
+  ({ name, args }) => args[0] === 'vector' && isPlain(name, args),
+);
 const OF_HISTOGRAMS = OF_VECTOR.filter(({ name }) => name.startsWith('histogram_'));
-const PARSE_ERRORS = ['(', ')', '{', '}', '[', ']', ',', '"', 'by', 'on', ' offset ', ' @ ', '5m', '=~', 'sum', ':', '!', ' bool ', '%', '#'];
+const PARSE_ERRORS = [
+  '(',
+  ')',
+  '{',
+  '}',
+  '[',
+  ']',
+  ',',
+  '"',
+  'by',
+  'on',
+  ' offset ',
+  ' @ ',
+  '5m',
+  '=~',
+  'sum',
+  ':',
+  '!',
+  ' bool ',
+  '%',
+  '#',
+];
 
 function isPlain(name: string, args: readonly string[]): boolean {
   return args.every((type) => type === 'vector' || type === 'scalar') && name !== 'info';
@@ -88,7 +128,8 @@ class ExpressionMaker {
       const op = random.once(4) ? `${random.pick(COMPARISONS)} bool` : random.pick(ARITHMETIC);
       return `(${left} ${op} ${right})`;
     }
-    if (depth > 0 && random.once(8)) return `${random.pick(['min_of', 'max_of'])}(${this.scalar(0)}, ${this.scalar(0)})`;
+    if (depth > 0 && random.once(8))
+      return `${random.pick(['min_of', 'max_of'])}(${this.scalar(0)}, ${this.scalar(0)})`;
     if (random.once(6)) return random.pick(['time()', 'pi()', 'start()', 'end()', 'range()', 'step()']);
     return random.once(12) ? `-(${random.pick(NUMBERS)})` : random.pick(NUMBERS);
   }
@@ -121,7 +162,8 @@ class ExpressionMaker {
       () => `quantile_over_time(${scalar(FEW)}, ${range})`,
       () => `quantile_over_time(${scalar(FEW)}, ${range})`,
       () => `predict_linear(${range}, ${scalar(['0', '60', '3600', '-600'])})`,
-      () => `double_exponential_smoothing(${range}, ${scalar(['0.5', '0.1', '0.99'])}, ${scalar(['0.5', '0.1', '0.9'])})`,
+      () =>
+        `double_exponential_smoothing(${range}, ${scalar(['0.5', '0.1', '0.99'])}, ${scalar(['0.5', '0.1', '0.9'])})`,
     ])();
   }
 
@@ -132,15 +174,20 @@ class ExpressionMaker {
 
   #ofHistograms(depth: number): string {
     const name = this.#selectors.name('native', 'mixed');
-    const inner = this.#random.once(2) ? `rate(${this.#selectors.matrix(name)})` : this.#selectors.vector(name);
-    if (depth > 2 && this.#random.once(2)) return this.#call(this.#random.pick(OF_HISTOGRAMS), () => this.vector(depth - 1));
+    const inner = this.#random.once(2)
+      ? `rate(${this.#selectors.matrix(name)})`
+      : this.#selectors.vector(name);
+    if (depth > 2 && this.#random.once(2))
+      return this.#call(this.#random.pick(OF_HISTOGRAMS), () => this.vector(depth - 1));
     return this.#call(this.#random.pick(OF_HISTOGRAMS), () => inner);
   }
 
   #call({ name, args, variadic }: FunctionSignature, vector: () => string): string {
     const random = this.#random;
     const count = variadic === 0 || random.once(2) ? args.length : args.length - 1;
-    const written = args.slice(0, count).map((type) => (type === 'scalar' ? this.scalar(random.below(2)) : vector()));
+    const written = args
+      .slice(0, count)
+      .map((type) => (type === 'scalar' ? this.scalar(random.below(2)) : vector()));
     return `${name}(${written.join(', ')})`;
   }
 
@@ -152,7 +199,16 @@ class ExpressionMaker {
   #aggregation(depth: number): string {
     const random = this.#random;
     const inner = this.vector(depth - 1);
-    const op = random.pick([...SIMPLE_AGGREGATIONS, ...SIMPLE_AGGREGATIONS, 'quantile', 'topk', 'bottomk', 'count_values', 'limitk', 'limit_ratio']);
+    const op = random.pick([
+      ...SIMPLE_AGGREGATIONS,
+      ...SIMPLE_AGGREGATIONS,
+      'quantile',
+      'topk',
+      'bottomk',
+      'count_values',
+      'limitk',
+      'limit_ratio',
+    ]);
     const parameter = this.#aggregationParameter(op);
     const args = `(${parameter === '' ? '' : `${parameter}, `}${inner})`;
     if (random.once(4)) return `${op}${args}`;
@@ -164,8 +220,11 @@ class ExpressionMaker {
     const random = this.#random;
     if (op === 'quantile') return random.once(8) ? this.scalar(1) : random.pick(FEW);
     if (op === 'topk' || op === 'bottomk' || op === 'limitk')
-      return random.once(8) ? this.scalar(1) : random.pick(['1', '2', '3', '5', '1000', '0', '-1', 'NaN', '1.9']);
-    if (op === 'limit_ratio') return random.pick(['0', '0.5', '-0.5', '1', '-1', '0.3', '2', '-0.7', 'NaN', '-3']);
+      return random.once(8)
+        ? this.scalar(1)
+        : random.pick(['1', '2', '3', '5', '1000', '0', '-1', 'NaN', '1.9']);
+    if (op === 'limit_ratio')
+      return random.pick(['0', '0.5', '-0.5', '1', '-1', '0.3', '2', '-0.7', 'NaN', '-3']);
     return op === 'count_values' ? random.pick(['"value"', '"v"', '"job"', '"größe"', '"__name__"']) : '';
   }
 
@@ -190,10 +249,22 @@ class ExpressionMaker {
       () => ' ignoring (code)',
     ])();
     if (!isSet && text !== '' && random.once(3))
-      text += random.pick([' group_left', ' group_right', ' group_left (code)', ' group_left (version, none)', ' group_right (le)', ' group_left ("größe")']);
+      text += random.pick([
+        ' group_left',
+        ' group_right',
+        ' group_left (code)',
+        ' group_left (version, none)',
+        ' group_right (le)',
+        ' group_left ("größe")',
+      ]);
     if (!isSet && random.once(6)) {
       const number = random.pick(['0', '1', '-2.5', 'NaN', 'Inf', '5e3']);
-      text += random.pick([` fill (${number})`, ` fill_left (${number})`, ` fill_right (${number})`, ` fill_left (${number}) fill_right (1)`]);
+      text += random.pick([
+        ` fill (${number})`,
+        ` fill_left (${number})`,
+        ` fill_right (${number})`,
+        ` fill_left (${number}) fill_right (1)`,
+      ]);
     }
     return text;
   }
@@ -234,12 +305,15 @@ class ExpressionMaker {
       () => this.vector(depth - 1),
       () => `(${rate}) or ${this.#selectors.vector('nh')}`,
     ])();
-    const number = (list: readonly string[]): string => (random.once(10) ? this.scalar(1) : random.pick(list));
+    const number = (list: readonly string[]): string =>
+      random.once(10) ? this.scalar(1) : random.pick(list);
     return random.pick([
       () => `histogram_quantile(${number(FEW)}, ${inner})`,
       () => `histogram_quantile(${number(FEW)}, ${inner})`,
-      () => `histogram_fraction(${number(['-Inf', '0', '0.1', '-3'])}, ${number(['0.5', '1', '+Inf', '7'])}, ${inner})`,
-      () => `histogram_quantiles(${inner}, "${random.pick(['q', 'job', 'le'])}", ${random.pick(FEW)}, ${random.pick(FEW)})`,
+      () =>
+        `histogram_fraction(${number(['-Inf', '0', '0.1', '-3'])}, ${number(['0.5', '1', '+Inf', '7'])}, ${inner})`,
+      () =>
+        `histogram_quantiles(${inner}, "${random.pick(['q', 'job', 'le'])}", ${random.pick(FEW)}, ${random.pick(FEW)})`,
     ])();
   }
 
@@ -273,7 +347,8 @@ class ExpressionMaker {
       () => `SUM(${this.vector(depth - 1)})`,
       () => `timestamp(${this.#selectors.vector()})`,
       () => `${this.#operand(depth - 1)} ${random.pick(TRIMS)} ${this.#operand(depth - 1)}`,
-      () => `${this.vector(depth - 1)} ${random.pick([...ARITHMETIC, ...SETS])} ${this.vector(depth - 1)} ${random.pick([...ARITHMETIC, ...COMPARISONS])} ${this.vector(depth - 1)}`,
+      () =>
+        `${this.vector(depth - 1)} ${random.pick([...ARITHMETIC, ...SETS])} ${this.vector(depth - 1)} ${random.pick([...ARITHMETIC, ...COMPARISONS])} ${this.vector(depth - 1)}`,
     ])();
   }
 

@@ -3,14 +3,23 @@
 import type { Expr } from '../../../src/query/parse/ast.ts';
 import { ALL_PARSE_FEATURES } from '../../../src/query/parse/options.ts';
 import { parseQuery } from '../../../src/query/parse/parse-query.ts';
-import { ask, type Grid } from './ask.ts';
+import { type Answer, ask, type Grid } from './ask.ts';
 import { type Difference, difference, type VectorOrder } from './compare.ts';
 import type { World } from './world.ts';
 
-/** The difference between the servers in a query, undefined when there is none. */
-export async function judge(world: World, query: string, grid: Grid): Promise<Difference | undefined> {
-  const [theirs, ours] = await Promise.all([ask(world.prometheusUrl, query, grid), ask(world.skeinUrl, query, grid)]);
-  return difference(theirs, ours, orderOf(tryParse(query)));
+/** What differs, if anything, and Skein's answer. */
+export interface Judgement {
+  readonly found: Difference | undefined;
+  readonly ours: Answer;
+}
+
+/** Asks both servers a query. */
+export async function judge(world: World, query: string, grid: Grid): Promise<Judgement> {
+  const [theirs, ours] = await Promise.all([
+    ask(world.prometheusUrl, query, grid),
+    ask(world.skeinUrl, query, grid),
+  ]);
+  return { found: difference(theirs, ours, orderOf(tryParse(query))), ours };
 }
 
 /** A query as a tree; undefined when it is none. */

@@ -23,7 +23,21 @@ const MATCHERS = [
   '"größe"="x"',
   '"größe"=~".*"',
 ];
-const DURATIONS = ['15s', '30s', '1m', '90s', '2m', '5m', '7m30s', '10m', '20m', '1h', '120', '0.5', '17s500ms'];
+const DURATIONS = [
+  '15s',
+  '30s',
+  '1m',
+  '90s',
+  '2m',
+  '5m',
+  '7m30s',
+  '10m',
+  '20m',
+  '1h',
+  '120',
+  '0.5',
+  '17s500ms',
+];
 const OFFSETS = ['15s', '1m', '-1m', '7m', '13s', '-30s', '1ms', '90', '-0.5'];
 const DURATION_EXPRESSIONS = [
   '5m * 2',
@@ -74,7 +88,8 @@ export class SelectorMaker {
   modifiers(): string {
     const random = this.#random;
     const parts: string[] = [];
-    if (random.once(8)) parts.push(`offset ${random.once(4) ? `(${this.#durationExpression()})` : random.pick(OFFSETS)}`);
+    if (random.once(8))
+      parts.push(`offset ${random.once(4) ? `(${this.#durationExpression()})` : random.pick(OFFSETS)}`);
     if (random.once(9)) {
       const at = `${random.below(DATA_SECONDS * 1.2) - 100}${random.pick(['', '', '.5'])}`;
       parts.push(`@ ${random.pick(['start()', 'end()', at, at])}`);

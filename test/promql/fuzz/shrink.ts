@@ -47,7 +47,10 @@ export async function shrinkQuestion(
   return best;
 }
 
-async function shrinkGrid({ query, grid }: Question, attempt: (smaller: Question) => Promise<boolean>): Promise<boolean> {
+async function shrinkGrid(
+  { query, grid }: Question,
+  attempt: (smaller: Question) => Promise<boolean>,
+): Promise<boolean> {
   const { start, end, step, lookback } = grid;
   if (lookback !== undefined && (await attempt({ query, grid: { start, end, step } }))) return true;
   if (step === 0) return false;
@@ -60,7 +63,10 @@ async function shrinkGrid({ query, grid }: Question, attempt: (smaller: Question
 }
 
 // Texts that do not parse: characters go.
-async function shrinkText({ query, grid }: Question, attempt: (smaller: Question) => Promise<boolean>): Promise<boolean> {
+async function shrinkText(
+  { query, grid }: Question,
+  attempt: (smaller: Question) => Promise<boolean>,
+): Promise<boolean> {
   for (const size of [16, 8, 4, 2, 1])
     for (let at = 0; at + size <= query.length; at++)
       if (await attempt({ query: query.slice(0, at) + query.slice(at + size), grid })) return true;
@@ -73,8 +79,7 @@ function* smallerExprs(expr: Expr): Generator<Expr> {
   yield* simpler(expr);
   for (const [child, put] of slots(expr)) {
     if (typeOf(child) === 'scalar' && child.kind !== 'number') yield put(ONE);
-    for (const smaller of smallerExprs(child))
-      if (typeOf(smaller) === typeOf(child)) yield put(smaller);
+    for (const smaller of smallerExprs(child)) if (typeOf(smaller) === typeOf(child)) yield put(smaller);
   }
 }
 
@@ -96,13 +101,18 @@ function slots(expr: Expr): [Expr, (child: Expr) => Expr][] {
         [expr.right, (right) => ({ ...expr, right })],
       ];
     case 'call':
-      return expr.args.map((arg, index) => [arg, (child) => ({ ...expr, args: expr.args.with(index, child) })]);
+      return expr.args.map((arg, index) => [
+        arg,
+        (child) => ({ ...expr, args: expr.args.with(index, child) }),
+      ]);
     case 'subquery':
     case 'paren':
     case 'unary':
       return [[expr.expr, (child) => ({ ...expr, expr: child })]];
     case 'matrix-selector':
-      return [[expr.selector, (child) => (child.kind === 'vector-selector' ? { ...expr, selector: child } : expr)]];
+      return [
+        [expr.selector, (child) => (child.kind === 'vector-selector' ? { ...expr, selector: child } : expr)],
+      ];
     case 'number':
     case 'string':
     case 'vector-selector':
@@ -116,7 +126,8 @@ function* simpler(expr: Expr): Generator<Expr> {
   switch (expr.kind) {
     case 'aggregate':
       if (expr.grouping.length > 0 || expr.without) yield { ...expr, grouping: [], without: false };
-      for (const label of expr.grouping) yield { ...expr, grouping: expr.grouping.filter((one) => one !== label) };
+      for (const label of expr.grouping)
+        yield { ...expr, grouping: expr.grouping.filter((one) => one !== label) };
       break;
     case 'binary': {
       const { matching, ...plain } = expr;
@@ -130,7 +141,10 @@ function* simpler(expr: Expr): Generator<Expr> {
         yield { ...plain, matching: { ...unfilled, fillRight } };
       }
       for (const label of matching.include)
-        yield { ...plain, matching: { ...matching, include: matching.include.filter((one) => one !== label) } };
+        yield {
+          ...plain,
+          matching: { ...matching, include: matching.include.filter((one) => one !== label) },
+        };
       for (const label of matching.labels)
         yield { ...plain, matching: { ...matching, labels: matching.labels.filter((one) => one !== label) } };
       break;
@@ -174,5 +188,6 @@ function* simplerSelectors(expr: VectorSelector): Generator<Expr> {
   if (at !== undefined) yield { ...plain, ...(offsetExpr && { offsetExpr }), ...(extended && { extended }) };
   if (extended !== undefined) yield { ...plain, ...(offsetExpr && { offsetExpr }), ...(at && { at }) };
   for (const matcher of expr.matchers)
-    if (matcher.name !== '__name__') yield { ...expr, matchers: expr.matchers.filter((one) => one !== matcher) };
+    if (matcher.name !== '__name__')
+      yield { ...expr, matchers: expr.matchers.filter((one) => one !== matcher) };
 }

@@ -63,7 +63,8 @@ export async function openWorld(
         '--web.enable-remote-write-receiver',
         `--enable-feature=${[...features, ...storage].join(',')}`,
       ]);
-    if (given.skeinUrl === undefined) skein = await startSkein([`--enable-feature=${features.join(',')}`], NICE);
+    if (given.skeinUrl === undefined)
+      skein = await startSkein([`--enable-feature=${features.join(',')}`], NICE);
     const prometheusUrl = given.prometheusUrl ?? prometheus!.url;
     const skeinUrl = given.skeinUrl ?? skein!.url;
     for (const request of requestsOf(series))

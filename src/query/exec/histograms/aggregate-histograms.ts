@@ -17,7 +17,10 @@ import { decodeTotals, encodeTotals, isTotals, type TotalCells } from './totals-
 
 /** An aggregation that leaves histograms out, with a note. */
 export function withoutHistograms(inner: Aggregation, spec: AggregationSpec): Aggregation {
-  const { op, annotations = new Annotations(), histogramWhere } = spec;
+  const { op, annotations = new Annotations(), histogramWhere, paramValues } = spec;
+  // Where topk and bottomk take nothing they look at nothing.
+  const limits = op === 'quantile' ? undefined : paramValues;
+  const looksAt = (step: number): boolean => limits === undefined || limits[step]! >= 1;
   return {
     add(batch) {
       const { histograms } = batch;
@@ -26,7 +29,10 @@ export function withoutHistograms(inner: Aggregation, spec: AggregationSpec): Ag
         return;
       }
       const cells = batch.present.subarray(0, batch.labels.length * batch.steps);
-      if (cells.some((isThere, cell) => isThere === 1 && histograms.rows[cell]! >= 0))
+      const { steps } = batch;
+      if (
+        cells.some((isThere, cell) => isThere === 1 && histograms.rows[cell]! >= 0 && looksAt(cell % steps))
+      )
         noteIgnored(annotations, op, histogramWhere);
       inner.add(floatsOnly(batch));
     },

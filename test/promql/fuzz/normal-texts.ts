@@ -1,0 +1,47 @@
+// Texts of errors and notes are compared without what may differ in them; each pattern has its reason.
+
+/** Messages that say the same in other words, each with the reason. */
+const NORMALISATIONS: readonly {
+  readonly pattern: RegExp;
+  readonly replacement: string;
+  readonly reason: string;
+}[] = [
+  {
+    pattern: /(found duplicate series for the match group ).*?( on the .*?: ).*/s,
+    replacement: '$1$2',
+    reason: 'which two of several duplicates are named depends on the order in which series come',
+  },
+];
+
+const NOTES: typeof NORMALISATIONS = [
+  {
+    pattern: /(has NaN observations.*) \(\d+:\d+\)$/s,
+    replacement: '$1',
+    reason: "what it points at is the vector in Prometheus's tests, the first argument in 3.14",
+  },
+  {
+    pattern: /(with a max diff of .*, over )\d+( samples)/,
+    replacement: '$1N$2',
+    reason: 'Prometheus merges this note with itself, which doubles its count, once or more often',
+  },
+  {
+    pattern: /(between -?\d and 1, got -?\d\.\d{12})\d+/,
+    replacement: '$1',
+    reason: 'the last digits of atan2 and the like differ between the languages',
+  },
+];
+
+/** An error without what may differ. */
+export function normalText(text: string): string {
+  return NORMALISATIONS.reduce((done, { pattern, replacement }) => done.replace(pattern, replacement), text);
+}
+
+/** A note without what may differ. */
+export function normalNote(text: string): string {
+  return NOTES.reduce((done, { pattern, replacement }) => done.replace(pattern, replacement), text);
+}
+
+/** The reasons of the texts that are made equal before they are compared. */
+export function normalisationReasons(): string[] {
+  return [...NORMALISATIONS, ...NOTES].map(({ reason }) => reason);
+}
