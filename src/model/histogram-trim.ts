@@ -145,7 +145,7 @@ function trimZeroBucket(
   let kept = observations;
   if (keepsBelow ? limit <= lower : limit >= upper && limit > lower) {
     kept = from = to = 0;
-  } else if (keepsBelow ? limit < upper : limit > lower)
+  } else if (!(keepsBelow ? limit >= upper : limit <= lower))
     kept = observations * ((to - from) / (upper - lower));
   if (kept !== observations) {
     histogram.totals[ZERO_COUNT] = kept;

@@ -124,7 +124,7 @@ export function createEngine(options: EngineOptions): Engine {
     const { samplesRead, samplesQueryable, samplesPeak, seriesSeen, bytesPeak } = budget;
     const statistics = { samplesRead, samplesQueryable, samplesPeak, seriesSeen, bytesPeak };
     const analysis = profile === undefined ? {} : { analysis: profile.tree(node) };
-    return { value, annotations: annotations.all(), statistics, ...analysis };
+    return { value, annotations: annotations.shown(), statistics, ...analysis };
   };
   const run = async (query: QueryOptions, grid: StepRange, instant: boolean): Promise<QueryResult> => {
     const life = linkedController(query.signal);

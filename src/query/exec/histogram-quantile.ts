@@ -163,7 +163,7 @@ async function groupBuckets(
   for (let row = 0; row < batch.labels.length; row++) {
     if (row % atOnce === 0) await context.pause();
     const series = batch.labels[row]!;
-    if (native !== undefined && !rowHasSteps(floats, row)) continue;
+    if (!rowHasSteps(floats, row)) continue;
     const name = context.showNames === true ? labelValue(series, METRIC_NAME) : '';
     const text = labelValue(series, BUCKET_LABEL);
     const bound = parseBound(text);

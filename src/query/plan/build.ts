@@ -24,14 +24,18 @@ import {
   type StepInvariantNode,
   type SubqueryNode,
 } from './nodes.ts';
-import { positionText } from './position.ts';
+import { PlaceRanks } from './position.ts';
 import { atOf, firstShift, offsetOf } from './shift.ts';
 
 /** What a plan depends on beside the expression. */
-export interface BuildContext {
+export interface BuildOptions {
   readonly query: string;
   readonly grid: StepRange;
   readonly defaultStepMs: number;
+}
+
+interface BuildContext extends BuildOptions {
+  readonly ranks: PlaceRanks;
 }
 
 /** A node, whether it is the same at every step, and whether it is worth wrapping then (constants are not). */
@@ -58,8 +62,12 @@ const TIME_DEPENDENT: ReadonlySet<string> = new Set([
 const DEPTH_MAX = 2000;
 
 /** Builds the plan of a checked expression. `execution` errors for what this version does not evaluate. */
-export function buildPlan(expr: Expr, context: BuildContext): PlanNode {
-  return wrapped(build(expr, context, 0));
+export function buildPlan(expr: Expr, options: BuildOptions): PlanNode {
+  return wrapped(build(expr, { ...options, ranks: new PlaceRanks() }, 0));
+}
+
+function placeOf({ query, ranks }: BuildContext, offset: number): string {
+  return ranks.place(query, offset);
 }
 
 function wrapped(built: Built): PlanNode {
@@ -118,7 +126,7 @@ function buildSelect(expr: VectorSelector, context: BuildContext, timestamps: bo
   const at = atOf(expr, context.grid);
   const { matchers } = expr;
   const offsetMs = offsetOf(expr, context.grid);
-  const where = positionText(context.query, expr.position.start);
+  const where = placeOf(context, expr.position.start);
   const smoothed = expr.extended === 'smoothed' && !timestamps ? { smoothed: true as const, where } : {};
   return steady({ kind: 'select', matchers, timestamps, offsetMs, ...smoothed, ...at }, at !== undefined);
 }
@@ -181,7 +189,7 @@ function buildBinary(expr: BinaryExpr, context: BuildContext, depth: number): Bu
     returnBool: expr.returnBool,
     left: leftNode,
     right: rightNode,
-    where: positionText(context.query, expr.position.start),
+    where: placeOf(context, expr.position.start),
     ...(expr.matching === undefined ? {} : { matching: expr.matching }),
   };
   return { node: Object.freeze(node), invariant, wrap: invariant && (left.wrap || right.wrap) };
@@ -204,8 +212,8 @@ function buildAggregate(expr: AggregateExpr, context: BuildContext, depth: numbe
     grouping: expr.grouping,
     without: expr.without,
     input: input.node,
-    where: positionText(context.query, withoutParens(expr.param ?? expr.expr).position.start),
-    histogramWhere: positionText(context.query, noted.position.start),
+    where: placeOf(context, withoutParens(expr.param ?? expr.expr).position.start),
+    histogramWhere: placeOf(context, noted.position.start),
     ...(param === undefined ? {} : { param: input.invariant ? param.node : wrapped(param) }),
   };
   return { node: Object.freeze(node), invariant: input.invariant, wrap: input.wrap };
@@ -256,9 +264,9 @@ interface CallParts {
 }
 
 function callNode({ expr, args, nodes }: CallParts, context: BuildContext): PlanNode {
-  const wheres = args.map((arg) => positionText(context.query, arg.position.start));
+  const wheres = args.map((arg) => placeOf(context, arg.position.start));
   const rangeIndex = nodes.findIndex((node) => node.kind === 'range-select' || node.kind === 'subquery');
-  const where = positionText(context.query, expr.position.start);
+  const where = placeOf(context, expr.position.start);
   if (rangeIndex >= 0) {
     const input = nodes[rangeIndex] as RangeSelectNode | SubqueryNode;
     const rest = nodes.filter((_, i) => i !== rangeIndex);
@@ -271,7 +279,7 @@ function callNode({ expr, args, nodes }: CallParts, context: BuildContext): Plan
       throw new DomainError('execution', `cannot evaluate function ${expr.func}: not supported`);
     // Prometheus points its notes at the first argument, whichever that is; of a subquery it no longer knows the place by then.
     const isLost = rangeIndex === 0 && input.kind === 'subquery';
-    return rangeFunction(expr.func, input, rest, isLost ? positionText(context.query, 0) : wheres[0]);
+    return rangeFunction(expr.func, input, rest, isLost ? placeOf(context, 0) : wheres[0]);
   }
   if (expr.func === 'absent')
     return Object.freeze({ kind: 'absent', labels: absentLabels(args[0]), input: nodes[0] as PlanNode });

@@ -2,8 +2,10 @@
 
 import type { AggregateExpr, Expr, TimeModifiers } from '../../../src/query/parse/ast.ts';
 import { walkExpr } from '../../../src/query/parse/ast-walk.ts';
+import { exprText } from '../../../src/query/parse/print.ts';
 import type { Answer, Grid, PointAnswer } from './ask.ts';
 import { type Difference, difference, pointsNear } from './compare.ts';
+import { normalNote, normalText } from './normal-texts.ts';
 import type { WorldFlags } from './world.ts';
 
 /** A difference and where it was found. */
@@ -12,6 +14,8 @@ export interface Finding {
   readonly grid: Grid;
   readonly flags: WorldFlags;
   readonly found: Difference;
+  /** What Prometheus says to another query over the same grid. */
+  readonly askPrometheus: (query: string) => Promise<Answer>;
 }
 
 /** A kind of differences that may be. */
@@ -19,10 +23,13 @@ export interface Accepted {
   readonly name: string;
   readonly reason: string;
   /** Whether a difference of a query, as it stands there, is of this kind. */
-  readonly covers: (finding: Finding) => boolean;
+  readonly covers: (finding: Finding) => boolean | Promise<boolean>;
 }
 
 const SAME_LABELS = 'vector cannot contain metrics with the same labelset';
+
+const SUM_NOTES =
+  /(mix of histograms and floats for|mix of histograms with exponential and custom|mismatched custom buckets|conflicting counter resets)/;
 
 /** All accepted kinds. */
 export const ACCEPTED: readonly Accepted[] = [
@@ -60,6 +67,50 @@ export const ACCEPTED: readonly Accepted[] = [
       errorOf(ours) === SAME_LABELS &&
       errorOf(theirs) !== SAME_LABELS,
   },
+  {
+    name: 'failing-parts',
+    reason:
+      'where several parts of a query fail, operands are evaluated at once here: the failure of any may be told',
+    covers: ({ expr, found: { theirs, ours }, askPrometheus }) =>
+      theirs.kind === 'error' &&
+      ours.kind === 'error' &&
+      theirs.errorType === ours.errorType &&
+      somePart(expr, async (part) => {
+        const answer = await askPrometheus(exprText(part));
+        return answer.kind === 'error' && normalText(answer.error) === normalText(ours.error);
+      }),
+  },
+  {
+    name: 'nan-quantiles',
+    reason:
+      'of a native histogram with NaN observations 3.14 interpolates in its highest bucket, a slip (docs/api.md)',
+    covers: ({ expr, found, askPrometheus }) =>
+      found.kind === 'value' &&
+      somePart(expr, async (part) => {
+        if (part.kind !== 'call' || !part.func.startsWith('histogram_quantile')) return false;
+        const vector = part.args[part.func === 'histogram_quantile' ? 1 : 0];
+        const sums = vector && (await askPrometheus(`histogram_sum(${exprText(vector)})`));
+        return (
+          sums?.kind === 'data' && sums.series.some(({ points }) => [...points.values()].some(Number.isNaN))
+        );
+      }),
+  },
+  {
+    name: 'equal-bounds',
+    reason:
+      'histogram_quantiles of Prometheus merges buckets of equal bounds (le="1", le="1.0") in place, again for each further quantile',
+    covers: ({ expr, found }) =>
+      found.kind === 'value' && hasCall(expr, 'histogram_quantiles', (args) => args.length > 3),
+  },
+  {
+    name: 'sum-notes',
+    reason:
+      'which notes a sum of floats, exponential and custom histograms brings depends on their order; partitions are summed up first',
+    covers: ({ expr, found }) =>
+      found.kind === 'notes' &&
+      isAggregate(expr, 'sum', 'avg') &&
+      notesOf(found.theirs, found.ours).every((note) => SUM_NOTES.test(note)),
+  },
 ];
 
 function isAggregate(expr: Expr, ...ops: readonly AggregateExpr['op'][]): boolean {
@@ -84,6 +135,22 @@ function isShifted(expr: Expr): boolean {
     if (node.kind === 'vector-selector' || node.kind === 'subquery') look(node);
   });
   return is;
+}
+
+// Notes that one of the answers has, the other not.
+function notesOf(theirs: Answer, ours: Answer): string[] {
+  if (theirs.kind === 'error' || ours.kind === 'error') return [];
+  const [a, b] = [theirs, ours].map(({ warnings, infos }) => [...warnings, ...infos].map(normalNote));
+  return [...a!.filter((note) => !b!.includes(note)), ...b!.filter((note) => !a!.includes(note))];
+}
+
+async function somePart(expr: Expr, test: (part: Expr) => Promise<boolean>): Promise<boolean> {
+  const parts: Expr[] = [];
+  walkExpr(expr, (node) => {
+    if (node.kind === 'call' || node.kind === 'aggregate' || node.kind === 'binary') parts.push(node);
+  });
+  for (const part of parts) if (await test(part)) return true;
+  return false;
 }
 
 function errorOf(answer: Answer): string | undefined {

@@ -1,10 +1,11 @@
 // A run of the fuzzer: worlds of data and features one after the other, a thousand queries in each.
 
+import type { Expr } from '../../../src/query/parse/ast.ts';
 import { walkExpr } from '../../../src/query/parse/ast-walk.ts';
 import { exprText } from '../../../src/query/parse/print.ts';
 import { typeOf } from '../../../src/query/parse/types.ts';
-import { ACCEPTED, type Accepted } from './accepted.ts';
-import type { Grid } from './ask.ts';
+import { ACCEPTED, type Accepted, type Finding } from './accepted.ts';
+import { type Answer, ask, type Grid } from './ask.ts';
 import { caseText } from './case-text.ts';
 import type { Difference } from './compare.ts';
 import { DATA_MS, type FuzzSeries, makeSeries } from './data.ts';
@@ -24,6 +25,8 @@ export interface FuzzOptions {
   readonly count: number;
   readonly seed: number;
   readonly given: ServerUrls;
+  /** Whether the data that a difference needs is found out and printed. */
+  readonly withData: boolean;
   readonly print: (text: string) => void;
 }
 
@@ -94,7 +97,7 @@ export class FuzzRun {
   }
 
   async #report(place: Place, question: Question, number: number): Promise<void> {
-    const { print } = this.#options;
+    const { print, withData } = this.#options;
     const differs = async (world: World, { query, grid }: Question): Promise<Difference | undefined> => {
       const { found } = await judge(world, query, grid);
       if (found === undefined) return undefined;
@@ -112,6 +115,7 @@ export class FuzzRun {
     this.#unlisted++;
     print(`#${number} ${question.query} ${JSON.stringify(question.grid)} ${JSON.stringify(place.flags)}`);
     print(`  ${small.query} ${JSON.stringify(small.grid)}\n  ${found.kind}: ${found.text}`);
+    if (!withData) return;
     const series = await shrinkSeries(place.series, small, async (fewer) => {
       const world = await openWorld(fewer, place.flags);
       try {
@@ -132,10 +136,9 @@ async function acceptedAs(
 ): Promise<Accepted | undefined> {
   const expr = tryParse(query);
   if (expr === undefined) return undefined;
-  const { flags } = place;
-  const direct = ACCEPTED.find(({ covers }) => covers({ expr, grid, flags, found }));
+  const direct = await coveredBy(place, { expr, grid, found });
   if (direct !== undefined) return direct;
-  const parts: string[] = [];
+  const parts: Expr[] = [];
   walkExpr(expr, (node) => {
     if (
       node !== expr &&
@@ -143,15 +146,23 @@ async function acceptedAs(
       node.kind !== 'paren' &&
       node.kind !== 'vector-selector'
     )
-      parts.push(exprText(node));
+      parts.push(node);
   });
   for (const part of parts) {
-    const { found: within } = await judge(place.world, part, grid);
-    const node = tryParse(part);
-    if (within === undefined || node === undefined) continue;
-    const reason = ACCEPTED.find(({ covers }) => covers({ expr: node, grid, flags, found: within }));
-    if (reason !== undefined) return reason;
+    const { found: within } = await judge(place.world, exprText(part), grid);
+    const accepted = within && (await coveredBy(place, { expr: part, grid, found: within }));
+    if (accepted !== undefined) return accepted;
   }
+  return undefined;
+}
+
+async function coveredBy(
+  { world, flags }: Place,
+  finding: Pick<Finding, 'expr' | 'grid' | 'found'>,
+): Promise<Accepted | undefined> {
+  const askPrometheus = (query: string): Promise<Answer> => ask(world.prometheusUrl, query, finding.grid);
+  for (const accepted of ACCEPTED)
+    if (await accepted.covers({ ...finding, flags, askPrometheus })) return accepted;
   return undefined;
 }
 

@@ -1,10 +1,10 @@
 // Leaves out series, then samples, as long as a question about them still has different answers.
 
-import type { FuzzSeries } from './data.ts';
+import { DATA_MS, type FuzzSeries } from './data.ts';
 import type { Question } from './shrink.ts';
 
 /** Each try starts both servers anew. */
-const TRIES_MAX = 40;
+const TRIES_MAX = 60;
 
 /** The fewest series and samples found for which `differs` still says true. */
 export async function shrinkSeries(
@@ -28,8 +28,13 @@ export async function shrinkSeries(
   for (let size = Math.ceil(best.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2))
     for (let at = 0; at < best.length; )
       if (!(await attempt([...best.slice(0, at), ...best.slice(at + size)]))) at += size;
-  for (const share of [2, 4, 8, 16])
-    for (const keep of ['first', 'last'] as const) await attempt(best.map((one) => part(one, share, keep)));
+  // Then the time in which there are samples: from its end, from its beginning.
+  for (const keep of ['before', 'after'] as const)
+    for (let width = DATA_MS / 2; width >= 15_000; width /= 2) {
+      const times = best.flatMap(({ samples }) => samples.map(({ time }) => time));
+      const limit = keep === 'before' ? Math.max(...times) - width : Math.min(...times) + width;
+      await attempt(best.map((one) => within(one, keep, limit)));
+    }
   return best;
 }
 
@@ -37,8 +42,9 @@ function sampleCount(series: readonly FuzzSeries[]): number {
   return series.reduce((sum, { samples }) => sum + samples.length, 0);
 }
 
-// The series without a share of its samples, from the other end than `keep` says.
-function part({ labels, samples }: FuzzSeries, share: number, keep: 'first' | 'last'): FuzzSeries {
-  const kept = Math.max(1, samples.length - Math.ceil(samples.length / share));
-  return { labels, samples: keep === 'first' ? samples.slice(0, kept) : samples.slice(-kept) };
+function within({ labels, samples }: FuzzSeries, keep: 'before' | 'after', limit: number): FuzzSeries {
+  return {
+    labels,
+    samples: samples.filter(({ time }) => (keep === 'before' ? time <= limit : time >= limit)),
+  };
 }
