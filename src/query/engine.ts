@@ -16,11 +16,11 @@ import { Profile } from './exec/profile.ts';
 import { instantValue, rangeValue } from './exec/query-value.ts';
 import { type EvalModes, modesOf } from './modes.ts';
 import type { OperatorTree } from './operator-tree.ts';
-import type { Expr } from './parse/ast.ts';
+import type { Expr, ValueType } from './parse/ast.ts';
 import type { ParseOptions } from './parse/options.ts';
 import { parseQuery } from './parse/parse-query.ts';
+import { typeOf } from './parse/types.ts';
 import { buildPlan } from './plan/build.ts';
-import { nodeType, type PlanNode } from './plan/nodes.ts';
 import { planTree } from './plan/plan-text.ts';
 import { distribute } from './plan/rules/distribute.ts';
 import { readTotals } from './plan/rules/histogram-totals.ts';
@@ -102,8 +102,8 @@ export function createEngine(options: EngineOptions): Engine {
     const expr = parseCached(parsed, query.query, options.features);
     budget.check();
     checkGrid(grid, budget);
+    refuseType(typeOf(expr), instant);
     const { node, shared } = planQuery(expr, query.query, grid, options);
-    refuseType(node, instant);
     const annotations = new Annotations();
     const { source, fragments, hasher } = options;
     const profile = query.analyze === true ? new Profile(budget) : undefined;
@@ -192,8 +192,7 @@ function planQuery(expr: Expr, query: string, grid: StepRange, options: EngineOp
   return sharePlan(options.fragments === undefined ? plan : distribute(plan, distributes));
 }
 
-function refuseType(node: PlanNode, instant: boolean): void {
-  const type = nodeType(node);
+function refuseType(type: ValueType, instant: boolean): void {
   if (instant || type === 'scalar' || type === 'vector') return;
   const name = type === 'string' ? 'string' : 'range vector';
   throw new DomainError(

@@ -14,14 +14,16 @@ export class RangeNotes {
   readonly #context: ExecContext;
   readonly #where: string;
   readonly #ofCounters: boolean;
-  #quantilesToCheck: boolean;
+  readonly #ofQuantiles: boolean;
+  /** Steps whose quantile is beyond 0..1 and not told yet. */
+  #odd: number[] | undefined;
   #lastName = '';
 
   constructor({ func, where }: RangeFunctionNode, context: ExecContext) {
     this.#context = context;
     this.#where = where;
     this.#ofCounters = func === 'rate' || func === 'increase';
-    this.#quantilesToCheck = func === 'quantile_over_time';
+    this.#ofQuantiles = func === 'quantile_over_time';
   }
 
   /** A series whose windows were computed, whether or not anything came of it. */
@@ -37,10 +39,10 @@ export class RangeNotes {
     noteHistogram(this.#context.annotations, note, { metric, where: this.#where });
   }
 
-  /** A series that has floats as a result; `quantiles` is the function's first argument. */
-  kept(labels: Labels, quantiles: Float64Array): void {
+  /** A series that has floats as a result, which stands in the job; `quantiles` is the function's first argument. */
+  kept(labels: Labels, quantiles: Float64Array, job: WindowJob): void {
     if (this.#ofCounters) this.#counter(labels);
-    if (this.#quantilesToCheck) this.#quantiles(quantiles);
+    if (this.#ofQuantiles) this.#quantiles(quantiles, job);
   }
 
   #counter(labels: Labels): void {
@@ -66,9 +68,19 @@ export class RangeNotes {
     inform(this.#context.annotations, text, this.#where);
   }
 
-  #quantiles(quantiles: Float64Array): void {
-    this.#quantilesToCheck = false;
-    for (const quantile of quantiles)
-      if (!(quantile >= 0 && quantile <= 1)) warnQuantile(this.#context.annotations, quantile, this.#where);
+  #quantiles(quantiles: Float64Array, { present, offset }: WindowJob): void {
+    this.#odd ??= oddSteps(quantiles);
+    if (this.#odd.length === 0) return;
+    this.#odd = this.#odd.filter((step) => {
+      if (present[offset + step] === 0) return true;
+      warnQuantile(this.#context.annotations, quantiles[step]!, this.#where);
+      return false;
+    });
   }
+}
+
+function oddSteps(quantiles: Float64Array): number[] {
+  const steps: number[] = [];
+  for (const [step, quantile] of quantiles.entries()) if (!(quantile >= 0 && quantile <= 1)) steps.push(step);
+  return steps;
 }

@@ -292,7 +292,7 @@ function keepRow(state: RowState, labels: Labels, hasFloats = true): StepBatch |
   const { rows } = state;
   state.notes.computed(state.job, labels);
   if (!rows.hasSteps()) return undefined;
-  if (hasFloats) state.notes.kept(labels, state.first);
+  if (hasFloats) state.notes.kept(labels, state.first, state.job);
   const kept = state.keepNames ? labels : dropMetadataLabels(labels);
   state.distinct?.add(kept);
   return rows.keep(kept) ? rows.take() : undefined;

@@ -14,7 +14,7 @@ import type {
   VectorSelector,
 } from '../parse/ast.ts';
 import type { StepRange } from '../source.ts';
-import { durationMsOf } from './durations.ts';
+import { DurationError, durationErrorIn, durationMsOf } from './durations.ts';
 import {
   type BinaryShape,
   nodeType,
@@ -63,7 +63,11 @@ const DEPTH_MAX = 2000;
 
 /** Builds the plan of a checked expression. `execution` errors for what this version does not evaluate. */
 export function buildPlan(expr: Expr, options: BuildOptions): PlanNode {
-  return wrapped(build(expr, { ...options, ranks: new PlaceRanks() }, 0));
+  try {
+    return wrapped(build(expr, { ...options, ranks: new PlaceRanks() }, 0));
+  } catch (error) {
+    throw error instanceof DurationError ? durationErrorIn(options.query, error) : error;
+  }
 }
 
 function placeOf({ query, ranks }: BuildContext, offset: number): string {

@@ -2,7 +2,7 @@
 // computed when a plan is built. After Prometheus promql/durations.go, whose messages they keep.
 
 import { DomainError } from '../../model/errors.ts';
-import type { Expr } from '../parse/ast.ts';
+import type { Expr, Position } from '../parse/ast.ts';
 import type { StepRange } from '../source.ts';
 
 /** Longest span of Go's time.Duration, seconds. */
@@ -17,8 +17,26 @@ export function durationMsOf(expr: Expr, grid: StepRange, allowNegative: boolean
   return Math.trunc(seconds * 1000);
 }
 
+/** A duration that is none, and where it stands. */
+export class DurationError extends DomainError {
+  readonly position: Position;
+  readonly reason: string;
+
+  constructor({ position }: Expr, reason: string) {
+    super('bad_data', `${position.start}:${position.end}: ${reason}`);
+    this.position = position;
+    this.reason = reason;
+  }
+}
+
+/** The same error as Prometheus tells it: its place is counted in bytes of the query. */
+export function durationErrorIn(query: string, { position, reason }: DurationError): DomainError {
+  const bytes = (end: number): number => Buffer.byteLength(query.slice(0, end));
+  return new DomainError('bad_data', `${bytes(position.start)}:${bytes(position.end)}: ${reason}`);
+}
+
 function refused(expr: Expr, reason: string): DomainError {
-  return new DomainError('bad_data', `${expr.position.start}:${expr.position.end}: ${reason}`);
+  return new DurationError(expr, reason);
 }
 
 // Depth is bounded by the parser.

@@ -4,11 +4,10 @@ import { formatSampleValue } from '../../../src/codec/float-text.ts';
 import { CUSTOM_BUCKETS_SCHEMA } from '../../../src/model/histogram.ts';
 import type { HistogramRow } from '../../../src/model/histogram-equality.ts';
 import type { Answer, PointAnswer } from './ask.ts';
-import { type FuzzSample, type FuzzSeries, staleMarker } from './data.ts';
+import { type FuzzSample, type FuzzSeries, isStaleMarker } from './data.ts';
 import type { Question } from './shrink.ts';
 
 const HINTS = ['', ' counter_reset_hint:reset', ' counter_reset_hint:not_reset', ' counter_reset_hint:gauge'];
-const STALE_BITS = bitsOf(staleMarker());
 
 /** The case; the load's step is the greatest that all times of the samples are multiples of. */
 export function caseText(series: readonly FuzzSeries[], { query, grid }: Question, theirs: Answer): string {
@@ -51,15 +50,10 @@ function samplesText(samples: readonly FuzzSample[], stepMs: number): string {
 }
 
 function valueText(value: FuzzSample['value']): string {
-  if (typeof value === 'number') return bitsOf(value) === STALE_BITS ? 'stale' : formatSampleValue(value);
+  if (typeof value === 'number') return isStaleMarker(value) ? 'stale' : formatSampleValue(value);
   const { columns, row } = value;
-  if (columns.sumBits[2 * row] === Number(STALE_BITS & 0xffffffffn) && Number.isNaN(columns.sums[row]))
-    return 'stale';
+  if (isStaleMarker(columns.sums[row]!)) return 'stale';
   return `{{${histogramNotation(value)}}}`;
-}
-
-function bitsOf(value: number): bigint {
-  return new BigUint64Array(Float64Array.of(value).buffer)[0]!;
 }
 
 function histogramNotation({ columns, row }: HistogramRow): string {

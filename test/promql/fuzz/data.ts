@@ -61,6 +61,12 @@ export function staleMarker(): number {
   return new Float64Array(new Uint32Array([STALE_NAN_LOW, STALE_NAN_HIGH]).buffer)[0]!;
 }
 
+/** Whether a number is a staleness marker. */
+export function isStaleMarker(value: number): boolean {
+  const [low, high] = new Uint32Array(Float64Array.of(value).buffer);
+  return low === STALE_NAN_LOW && high === STALE_NAN_HIGH;
+}
+
 /** The series of a run. */
 export function makeSeries(random: FuzzRandom, hasStarts: boolean): FuzzSeries[] {
   const maker = new SeriesMaker(random, hasStarts);
@@ -213,7 +219,8 @@ class SeriesMaker {
     for (let index = 0; index * step <= DATA_MS; index++) {
       const time = index * step + phase + (isUneven ? random.below(3_000) : 0);
       const value = valueAt(index);
-      if (this.#hasStarts && isReset(before, value)) start = time - random.below(step);
+      if (this.#hasStarts && isReset(before, value))
+        start = time - random.below(random.pick([step, 3 * step]));
       before = value;
       if (value === undefined || time < startsAt || time > endsAt) continue;
       if (isHoley && random.once(25)) gap = random.pick([1, 1, 3, 30]);

@@ -7,9 +7,10 @@ import { type Answer, ask, type Grid } from './ask.ts';
 import { type Difference, difference, type VectorOrder } from './compare.ts';
 import type { World } from './world.ts';
 
-/** What differs, if anything, and Skein's answer. */
+/** Both answers and what differs, if anything. */
 export interface Judgement {
   readonly found: Difference | undefined;
+  readonly theirs: Answer;
   readonly ours: Answer;
 }
 
@@ -19,7 +20,7 @@ export async function judge(world: World, query: string, grid: Grid): Promise<Ju
     ask(world.prometheusUrl, query, grid),
     ask(world.skeinUrl, query, grid),
   ]);
-  return { found: difference(theirs, ours, orderOf(tryParse(query))), ours };
+  return { found: difference(theirs, ours, orderOf(tryParse(query))), theirs, ours };
 }
 
 /** A query as a tree; undefined when it is none. */

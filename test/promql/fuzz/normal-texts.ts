@@ -25,6 +25,12 @@ const NOTES: typeof NORMALISATIONS = [
     reason: 'Prometheus merges this note with itself, which doubles its count, once or more often',
   },
   {
+    pattern: / \(\d+ occurrences\)/,
+    replacement: '',
+    reason:
+      'Prometheus merges notes on start times with themselves, too, so that their number means little: it is not told here',
+  },
+  {
     pattern: /(between -?\d and 1, got -?\d\.\d{12})\d+/,
     replacement: '$1',
     reason: 'the last digits of atan2 and the like differ between the languages',

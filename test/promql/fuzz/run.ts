@@ -5,12 +5,12 @@ import { walkExpr } from '../../../src/query/parse/ast-walk.ts';
 import { exprText } from '../../../src/query/parse/print.ts';
 import { typeOf } from '../../../src/query/parse/types.ts';
 import { ACCEPTED, type Accepted, type Finding } from './accepted.ts';
-import { type Answer, ask, type Grid } from './ask.ts';
+import type { Grid } from './ask.ts';
 import { caseText } from './case-text.ts';
 import type { Difference } from './compare.ts';
 import { DATA_MS, type FuzzSeries, makeSeries } from './data.ts';
 import { queryMaker } from './expressions.ts';
-import { judge, tryParse } from './judge.ts';
+import { type Judgement, judge, tryParse } from './judge.ts';
 import { normalisationReasons } from './normal-texts.ts';
 import { type FuzzRandom, makeRandom, partSeed } from './random.ts';
 import { type Question, shrinkQuestion } from './shrink.ts';
@@ -160,9 +160,9 @@ async function coveredBy(
   { world, flags }: Place,
   finding: Pick<Finding, 'expr' | 'grid' | 'found'>,
 ): Promise<Accepted | undefined> {
-  const askPrometheus = (query: string): Promise<Answer> => ask(world.prometheusUrl, query, finding.grid);
+  const judgePart = (query: string): Promise<Judgement> => judge(world, query, finding.grid);
   for (const accepted of ACCEPTED)
-    if (await accepted.covers({ ...finding, flags, askPrometheus })) return accepted;
+    if (await accepted.covers({ ...finding, flags, judgePart })) return accepted;
   return undefined;
 }
 

@@ -9,7 +9,7 @@ import {
 import { histogramMessage } from '../../helpers/histogram-messages.ts';
 import { type PrometheusServer, startPrometheus } from '../../helpers/servers.ts';
 import { type SkeinServer, startSkein } from '../../helpers/skein-server.ts';
-import type { FuzzSample, FuzzSeries } from './data.ts';
+import { type FuzzSample, type FuzzSeries, isStaleMarker } from './data.ts';
 
 /** What is switched on beside the parser's features, which always are. */
 export interface WorldFlags {
@@ -106,12 +106,17 @@ function requestsOf(series: readonly FuzzSeries[]): WriteRequestV2Message[] {
   });
 }
 
+// Staleness markers behind histograms make runs of their own: in one request with floats Prometheus stores them after these, or not at all.
 function runsOf(samples: readonly FuzzSample[]): FuzzSample[][] {
   const runs: FuzzSample[][] = [];
+  let kind: 'float' | 'histogram' | 'end of histograms' | undefined;
   for (const sample of samples) {
-    const last = runs.at(-1);
-    if (last !== undefined && typeof last[0]!.value === typeof sample.value) last.push(sample);
+    const { value } = sample;
+    const isEnd = typeof value === 'number' && isStaleMarker(value) && kind !== 'float' && kind !== undefined;
+    const next = typeof value !== 'number' ? 'histogram' : isEnd ? 'end of histograms' : 'float';
+    if (next === kind) runs.at(-1)!.push(sample);
     else runs.push([sample]);
+    kind = next;
   }
   return runs;
 }

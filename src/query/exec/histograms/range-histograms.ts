@@ -141,6 +141,11 @@ export class RangeHistograms {
   }
 
   async #floatsAndHistograms({ columns, job, withStarts, runFloats, note, pause }: MixedRow): Promise<void> {
+    if (this.#func === 'double_exponential_smoothing') {
+      // Its factors are refused wherever there are samples, histograms too.
+      look(job, columns, withStarts);
+      runFloats(job);
+    }
     keepFloats(columns, this.#floats);
     const { steps, offset } = job;
     look(job, this.#floats, withStarts);
