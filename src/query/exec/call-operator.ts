@@ -1,6 +1,7 @@
 // Function calls over instant vectors: per-sample functions run batch by batch as they come, the others see the whole vector.
 
 import { DomainError } from '../../model/errors.ts';
+import { greater, lesser } from '../kernels/elementwise.ts';
 import { isPerSample } from '../plan/functions.ts';
 import { type CallNode, nodeType, type PlanNode } from '../plan/nodes.ts';
 import { type StepBatch, type StepRange, stepCount } from '../source.ts';
@@ -125,6 +126,6 @@ export async function scalarCall(
     throw new DomainError('internal', `cannot evaluate ${node.func}: it has one argument`);
   const others = await context.scalar(second, grid);
   for (let i = 0; i < steps; i++)
-    values[i] = node.func === 'min_of' ? Math.min(values[i]!, others[i]!) : Math.max(values[i]!, others[i]!);
+    values[i] = (node.func === 'min_of' ? lesser : greater)(values[i]!, others[i]!);
   return values;
 }

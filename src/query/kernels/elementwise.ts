@@ -166,11 +166,12 @@ export function clampRows(
     }
 }
 
-// Go's math.Max and math.Min let an infinity of their own side win over NaN.
-function greater(a: number, b: number): number {
+/** The greater of two numbers; as in Go +Inf wins over NaN. */
+export function greater(a: number, b: number): number {
   return a === Infinity || b === Infinity ? Infinity : Math.max(a, b);
 }
 
-function lesser(a: number, b: number): number {
+/** The lesser of two numbers; as in Go -Inf wins over NaN. */
+export function lesser(a: number, b: number): number {
   return a === -Infinity || b === -Infinity ? -Infinity : Math.min(a, b);
 }

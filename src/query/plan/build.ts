@@ -227,10 +227,15 @@ function buildAggregate(expr: AggregateExpr, context: BuildContext, depth: numbe
 function buildInfo(expr: CallExpr, context: BuildContext, depth: number): Built {
   const [base, selector] = expr.args.map(withoutParens);
   invariant(base !== undefined, 'info() has an argument');
-  const { node: input, invariant: isInvariant } = build(base, context, depth);
+  const built = build(base, context, depth);
   const shift = firstShift(base, context.grid) ?? { offsetMs: 0 };
   const matchers = selector?.kind === 'vector-selector' ? selector.matchers : [];
-  return steady({ kind: 'info', input, matchers, ...shift }, isInvariant);
+  // As in Prometheus the selector of labels is one like any other, which is the same at every step only with an @.
+  const isSteady = built.invariant && (selector?.kind !== 'vector-selector' || selector.at !== undefined);
+  return steady(
+    { kind: 'info', input: isSteady ? built.node : wrapped(built), matchers, ...shift },
+    isSteady,
+  );
 }
 
 function buildCall(expr: CallExpr, context: BuildContext, depth: number): Built {

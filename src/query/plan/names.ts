@@ -22,6 +22,7 @@ export function namesUnique(node: PlanNode): boolean {
       return !keepsMetricName(node.func) || namesUnique(node.input);
     case 'aggregate':
       if (SELECTING.has(node.op)) return namesUnique(node.input);
+      if (node.param?.kind === 'string' && node.param.value === METRIC_NAME) return false;
       return node.without || !node.grouping.includes(METRIC_NAME) || namesUnique(node.input);
     case 'binary':
       return binaryUnique(node);

@@ -140,20 +140,26 @@ async function acceptedAs(
   if (direct !== undefined) return direct;
   const parts: Expr[] = [];
   walkExpr(expr, (node) => {
-    if (
-      node !== expr &&
-      typeOf(node) === 'vector' &&
-      node.kind !== 'paren' &&
-      node.kind !== 'vector-selector'
-    )
-      parts.push(node);
+    if (node !== expr && PARTS.has(node.kind) && typeOf(node) !== 'scalar') parts.push(node);
   });
-  for (const part of parts) {
-    const { found: within } = await judge(place.world, exprText(part), grid);
-    const accepted = within && (await coveredBy(place, { expr: part, grid, found: within }));
-    if (accepted !== undefined) return accepted;
-  }
+  for (const part of parts)
+    for (const when of part.kind === 'subquery' ? instantsOf(grid) : [grid]) {
+      const { found: within } = await judge(place.world, exprText(part), when);
+      const accepted = within && (await coveredBy(place, { expr: part, grid: when, found: within }));
+      if (accepted !== undefined) return accepted;
+    }
   return undefined;
+}
+
+const PARTS: ReadonlySet<Expr['kind']> = new Set(['aggregate', 'binary', 'call', 'subquery', 'unary']);
+
+// The steps of a range as instants, the last first.
+function instantsOf(grid: Grid): Grid[] {
+  if (grid.step === 0) return [grid];
+  const instants: Grid[] = [];
+  for (let time = grid.end; time >= grid.start; time -= grid.step)
+    instants.push({ ...grid, start: time, end: time, step: 0 });
+  return instants;
 }
 
 async function coveredBy(
