@@ -21,6 +21,7 @@ import {
 } from './aggregation.ts';
 import { GroupTable } from './grouping.ts';
 import { histogramOfCell } from './histograms/histogram-cells.ts';
+import { hasNameNote, noteNameKept } from './name-note.ts';
 import { decodeSeries, encodeSeries, RowList } from './row-list.ts';
 
 /** quantile: keeps its input; every value of a group is needed in one place. */
@@ -157,7 +158,9 @@ export class CountValues implements Aggregation {
   }
 
   #rowOfText(group: number, text: string): number {
-    const labels = this.#table.labels[group]!;
+    const ofGroup = this.#table.labels[group]!;
+    // Counts of groups by name have it, even where it was to go.
+    const labels = hasNameNote(ofGroup) ? noteNameKept(ofGroup) : ofGroup;
     return this.#rowOfLabels(this.#shown ? labelsWith(labels, this.#label, text) : labels);
   }
 

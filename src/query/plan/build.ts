@@ -1,8 +1,10 @@
 // AST to plan: resolves @, offsets, default subquery steps and the functions of the query's own range, and finds what is the
 // same at every step (Prometheus promql/engine.go, PreprocessExpr).
 
+import { compileMatcher } from '../../codec/regex.ts';
 import { DomainError, invariant } from '../../model/errors.ts';
 import { type Labels, labelsFrom, METRIC_NAME } from '../../model/labels.ts';
+import type { Matcher } from '../../model/matcher.ts';
 import { RANGE_KERNELS } from '../kernels/range-kernels.ts';
 import type {
   AggregateExpr,
@@ -316,7 +318,9 @@ function absentLabels(expr: Expr | undefined): Labels {
   if (selector?.kind !== 'vector-selector') return [];
   const fixed = new Map<string, string>();
   const seen = new Set<string>();
-  for (const { name, op, value } of selector.matchers) {
+  // Prometheus has put matchers in this order by then.
+  const matchers = selector.matchers.toSorted((a, b) => Number(isSubtracting(a)) - Number(isSubtracting(b)));
+  for (const { name, op, value } of matchers) {
     if (name === METRIC_NAME) continue;
     if (op === '=' && !seen.has(name)) {
       fixed.set(name, value);
@@ -324,4 +328,9 @@ function absentLabels(expr: Expr | undefined): Labels {
     } else fixed.delete(name);
   }
   return labelsFrom(fixed);
+}
+
+// Whether a matcher takes series away from those that have no such label.
+function isSubtracting(matcher: Matcher): boolean {
+  return (matcher.op === '!=' || matcher.op === '!~') && compileMatcher(matcher).matchesEmpty;
 }

@@ -38,6 +38,7 @@ export const METRICS = {
 
 const JOBS = ['a', 'b'];
 const INSTANCES = ['0', '1', '2'];
+// No denormals: Go's logarithm does not know them on every processor.
 const ODD_VALUES = [
   Number.NaN,
   Number.POSITIVE_INFINITY,
@@ -45,8 +46,8 @@ const ODD_VALUES = [
   0,
   -0,
   1e308,
-  -1e-308,
-  5e-324,
+  -3e-308,
+  3e-308,
   2 ** 53,
 ];
 const BOUNDS = [

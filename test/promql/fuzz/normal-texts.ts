@@ -1,9 +1,11 @@
 // Texts of errors and notes are compared without what may differ in them; each pattern has its reason.
 
+type Replacement = string | ((...groups: string[]) => string);
+
 /** Messages that say the same in other words, each with the reason. */
 const NORMALISATIONS: readonly {
   readonly pattern: RegExp;
-  readonly replacement: string;
+  readonly replacement: Replacement;
   readonly reason: string;
 }[] = [
   {
@@ -31,23 +33,32 @@ const NOTES: typeof NORMALISATIONS = [
       'Prometheus merges notes on start times with themselves, too, so that their number means little: it is not told here',
   },
   {
-    pattern: /(between -?\d and 1, got -?\d\.\d{12})\d+/,
-    replacement: '$1',
-    reason: 'the last digits of atan2 and the like differ between the languages',
+    pattern: /(got )(-?\d[\d.e+-]*)/,
+    replacement: (_match, got, number) => got + Number(number).toPrecision(12),
+    reason: 'the last digits of powers, arcs and the like differ between the languages',
   },
 ];
 
 /** An error without what may differ. */
 export function normalText(text: string): string {
-  return NORMALISATIONS.reduce((done, { pattern, replacement }) => done.replace(pattern, replacement), text);
+  return NORMALISATIONS.reduce(
+    (done, { pattern, replacement }) => replaced(done, pattern, replacement),
+    text,
+  );
 }
 
 /** A note without what may differ. */
 export function normalNote(text: string): string {
-  return NOTES.reduce((done, { pattern, replacement }) => done.replace(pattern, replacement), text);
+  return NOTES.reduce((done, { pattern, replacement }) => replaced(done, pattern, replacement), text);
 }
 
 /** The reasons of the texts that are made equal before they are compared. */
 export function normalisationReasons(): string[] {
   return [...NORMALISATIONS, ...NOTES].map(({ reason }) => reason);
+}
+
+function replaced(text: string, pattern: RegExp, replacement: Replacement): string {
+  return typeof replacement === 'string'
+    ? text.replace(pattern, replacement)
+    : text.replace(pattern, replacement);
 }
