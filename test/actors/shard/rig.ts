@@ -3,7 +3,7 @@
 import type { World } from '../../../src/actors/actor.ts';
 import { fragmentRunner } from '../../../src/actors/querier/fragments.ts';
 import { INGEST_DEFAULTS } from '../../../src/actors/receiver/ingest/config.ts';
-import { createIngestor } from '../../../src/actors/receiver/ingest/ingestor.ts';
+import { createIngestor, type WriteProtocol } from '../../../src/actors/receiver/ingest/ingestor.ts';
 import { type ActorRef, startActor } from '../../../src/actors/runtime.ts';
 import type { ShardMessages } from '../../../src/actors/shard/messages.ts';
 import { shard } from '../../../src/actors/shard/shard.ts';
@@ -26,6 +26,7 @@ import { silentLogger } from '../../../src/platform/log.ts';
 import { createMetrics } from '../../../src/platform/metrics.ts';
 import { seededRandom } from '../../../src/platform/random.ts';
 import { createEngine, type Engine } from '../../../src/query/engine.ts';
+import type { RawColumns } from '../../../src/query/source.ts';
 import { blockCaches } from '../../../src/storage/block/block-reader.ts';
 import { memoryStore } from '../../../src/storage/objects/memory.ts';
 import type { ObjectStore } from '../../../src/storage/objects/object-store.ts';
@@ -74,6 +75,10 @@ export interface ShardRig {
   garble(sequence: number, times: number): void;
   /** Writes one sample of each of two series at every time, durably; the value is the time in seconds. */
   write(times: readonly number[]): Promise<void>;
+  /** Takes a plain remote-write request in as a receiver does, and puts what comes of it into the log; returns its complaints. */
+  writeRequest(protocol: WriteProtocol, body: Uint8Array): Promise<readonly string[]>;
+  /** Raw samples of a range selector at `timeMs`; a partial answer is an error. */
+  askRaw(query: string, timeMs: number): Promise<readonly RawColumns[]>;
   /** Values of an instant query at `timeMs`, in the order of its series; a partial answer is an error. */
   ask(query: string, timeMs: number): Promise<number[]>;
   /** As ask, of the replica of one process, with the warnings of a partial answer. */
@@ -137,6 +142,16 @@ export async function openShardRig(): Promise<ShardRig> {
     );
     if (value.type !== 'vector') throw new Error(`${query} gives a ${value.type}`);
     return { values: [...value.batch.values], warnings: annotations.map((note) => note.text) };
+  };
+  const writeRequest: ShardRig['writeRequest'] = async (protocol, body) => {
+    const request = { tenant: TENANT, protocol, body, now: clock.now(), newest: () => undefined };
+    const { errors } = ingestor.ingest(request);
+    const writer = ingestor.writer(TENANT, 0)!;
+    for (let frame = writer.take(); frame; frame = writer.take()) {
+      await driven(clock, wal.append(frame.bytes));
+      writer.acknowledge(frame.serial);
+    }
+    return errors;
   };
   const launch: ShardRig['launch'] = async (id, disk, rank = 0, flags = {}) => {
     const config = readConfig({ environment: {}, flags: { 'receiver.epoch': '10s', ...flags } });
@@ -206,12 +221,14 @@ export async function openShardRig(): Promise<ShardRig> {
         })),
         metadata: [],
       });
-      ingestor.ingest({ tenant: TENANT, protocol: 'v1', body, now: clock.now(), newest: () => undefined });
-      const writer = ingestor.writer(TENANT, 0)!;
-      for (let frame = writer.take(); frame; frame = writer.take()) {
-        await driven(clock, wal.append(frame.bytes));
-        writer.acknowledge(frame.serial);
-      }
+      await writeRequest('v1', body);
+    },
+    writeRequest,
+    async askRaw(query, timeMs) {
+      const signal = new AbortController().signal;
+      const { value } = await driven(clock, engine(bus, false).instant({ query, timeMs, signal }));
+      if (value.type !== 'raw-matrix') throw new Error(`${query} gives a ${value.type}`);
+      return value.series;
     },
     ask: async (query, timeMs) => (await instant(engine(bus, false), query, timeMs)).values,
     askReplica(id, query, timeMs, strong) {

@@ -3,14 +3,18 @@
 import { formatSampleValue } from '../../../src/codec/float-text.ts';
 import { CUSTOM_BUCKETS_SCHEMA } from '../../../src/model/histogram.ts';
 import type { HistogramRow } from '../../../src/model/histogram-equality.ts';
+import { isStaleMarker, type WrittenSample, type WrittenSeries } from '../../helpers/write-requests.ts';
 import type { Answer, PointAnswer } from './ask.ts';
-import { type FuzzSample, type FuzzSeries, isStaleMarker } from './data.ts';
 import type { Question } from './shrink.ts';
 
 const HINTS = ['', ' counter_reset_hint:reset', ' counter_reset_hint:not_reset', ' counter_reset_hint:gauge'];
 
 /** The case; the load's step is the greatest that all times of the samples are multiples of. */
-export function caseText(series: readonly FuzzSeries[], { query, grid }: Question, theirs: Answer): string {
+export function caseText(
+  series: readonly WrittenSeries[],
+  { query, grid }: Question,
+  theirs: Answer,
+): string {
   const stepMs = commonStep(series);
   const lines = series.map(
     ({ labels, samples }) => `  ${metricText(labels)} ${samplesText(samples, stepMs)}`,
@@ -25,7 +29,7 @@ export function caseText(series: readonly FuzzSeries[], { query, grid }: Questio
   );
 }
 
-function commonStep(series: readonly FuzzSeries[]): number {
+function commonStep(series: readonly WrittenSeries[]): number {
   let step = 0;
   for (const { samples } of series)
     for (const { time } of samples)
@@ -33,11 +37,11 @@ function commonStep(series: readonly FuzzSeries[]): number {
   return step === 0 ? 60_000 : step;
 }
 
-function metricText(labels: FuzzSeries['labels']): string {
+function metricText(labels: WrittenSeries['labels']): string {
   return `{${labels.map(([name, value]) => `${/^\w+$/.test(name) ? name : JSON.stringify(name)}=${JSON.stringify(value)}`).join(', ')}}`;
 }
 
-function samplesText(samples: readonly FuzzSample[], stepMs: number): string {
+function samplesText(samples: readonly WrittenSample[], stepMs: number): string {
   const items: string[] = [];
   let next = 0;
   for (const { time, value } of samples) {
@@ -49,7 +53,7 @@ function samplesText(samples: readonly FuzzSample[], stepMs: number): string {
   return items.join(' ');
 }
 
-function valueText(value: FuzzSample['value']): string {
+function valueText(value: WrittenSample['value']): string {
   if (typeof value === 'number') return isStaleMarker(value) ? 'stale' : formatSampleValue(value);
   const { columns, row } = value;
   if (isStaleMarker(columns.sums[row]!)) return 'stale';

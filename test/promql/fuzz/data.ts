@@ -5,22 +5,9 @@
 import { EXPONENTIAL_SCHEMA_MIN } from '../../../src/model/histogram.ts';
 import { bucketsOf } from '../../../src/model/histogram-buckets.ts';
 import type { HistogramRow } from '../../../src/model/histogram-equality.ts';
-import { STALE_NAN_HIGH, STALE_NAN_LOW } from '../../../src/model/samples.ts';
 import { type HistogramSequence, histogramSequence } from '../../helpers/histogram-sequences.ts';
+import { staleMarker, type WrittenSample, type WrittenSeries } from '../../helpers/write-requests.ts';
 import type { FuzzRandom } from './random.ts';
-
-/** A float or a native histogram at a time in ms; `start` is its start timestamp where it has one. */
-export interface FuzzSample {
-  readonly time: number;
-  readonly start?: number;
-  readonly value: number | HistogramRow;
-}
-
-/** A series, its samples in time order. */
-export interface FuzzSeries {
-  readonly labels: readonly (readonly [string, string])[];
-  readonly samples: readonly FuzzSample[];
-}
 
 /** From the first to the last sample, ms. */
 export const DATA_MS = 1_800_000;
@@ -57,19 +44,8 @@ const BOUNDS = [
   ['1', '1.0', '2', 'x', '+Inf'],
 ];
 
-/** A staleness marker; survives as a number until it is written. */
-export function staleMarker(): number {
-  return new Float64Array(new Uint32Array([STALE_NAN_LOW, STALE_NAN_HIGH]).buffer)[0]!;
-}
-
-/** Whether a number is a staleness marker. */
-export function isStaleMarker(value: number): boolean {
-  const [low, high] = new Uint32Array(Float64Array.of(value).buffer);
-  return low === STALE_NAN_LOW && high === STALE_NAN_HIGH;
-}
-
 /** The series of a run. */
-export function makeSeries(random: FuzzRandom, hasStarts: boolean): FuzzSeries[] {
+export function makeSeries(random: FuzzRandom, hasStarts: boolean): WrittenSeries[] {
   const maker = new SeriesMaker(random, hasStarts);
   return [...maker.floats(), ...maker.classic(), ...maker.native(), ...maker.infos()].filter(
     ({ samples }) => samples.length > 0,
@@ -86,9 +62,9 @@ class SeriesMaker {
   }
 
   /** Counters, gauges and series of odd values. */
-  floats(): FuzzSeries[] {
+  floats(): WrittenSeries[] {
     const random = this.#random;
-    const out: FuzzSeries[] = [];
+    const out: WrittenSeries[] = [];
     for (const job of JOBS)
       for (const instance of INSTANCES) {
         const target = [
@@ -120,9 +96,9 @@ class SeriesMaker {
   }
 
   /** Classic histograms, some of them malformed. */
-  classic(): FuzzSeries[] {
+  classic(): WrittenSeries[] {
     const random = this.#random;
-    const out: FuzzSeries[] = [];
+    const out: WrittenSeries[] = [];
     for (const name of METRICS.bucket)
       for (const instance of INSTANCES) {
         const bounds = random.pick(BOUNDS);
@@ -142,9 +118,9 @@ class SeriesMaker {
   }
 
   /** Native histograms of one schema each and of changing ones, custom buckets, and series of floats and histograms. */
-  native(): FuzzSeries[] {
+  native(): WrittenSeries[] {
     const random = this.#random;
-    const out: FuzzSeries[] = [];
+    const out: WrittenSeries[] = [];
     for (const job of JOBS)
       for (const instance of INSTANCES) {
         const target = [
@@ -171,9 +147,9 @@ class SeriesMaker {
   }
 
   /** Info metrics: one of a target at a time, versions following each other. */
-  infos(): FuzzSeries[] {
+  infos(): WrittenSeries[] {
     const random = this.#random;
-    const out: FuzzSeries[] = [];
+    const out: WrittenSeries[] = [];
     for (const job of JOBS)
       for (const instance of INSTANCES) {
         const target = [
@@ -202,12 +178,12 @@ class SeriesMaker {
 
   // A sample every 15 s, some of them off the grid, with gaps and staleness markers.
   #series(
-    labels: FuzzSeries['labels'],
+    labels: WrittenSeries['labels'],
     valueAt: (index: number) => number | HistogramRow | undefined,
     isGapless = false,
-  ): FuzzSeries {
+  ): WrittenSeries {
     const random = this.#random;
-    const samples: FuzzSample[] = [];
+    const samples: WrittenSample[] = [];
     const step = random.pick([15_000, 15_000, 15_000, 30_000, 60_000]);
     const phase = random.pick([0, 0, 0, 1, 7_000]);
     const isUneven = random.once(4);
@@ -302,6 +278,9 @@ function isWellFormed({ histograms: columns }: HistogramSequence): boolean {
   return true;
 }
 
-function isReset(before: FuzzSample['value'] | undefined, value: FuzzSample['value'] | undefined): boolean {
+function isReset(
+  before: WrittenSample['value'] | undefined,
+  value: WrittenSample['value'] | undefined,
+): boolean {
   return typeof before === 'number' && typeof value === 'number' && value < before;
 }

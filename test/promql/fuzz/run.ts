@@ -4,11 +4,12 @@ import type { Expr } from '../../../src/query/parse/ast.ts';
 import { walkExpr } from '../../../src/query/parse/ast-walk.ts';
 import { exprText } from '../../../src/query/parse/print.ts';
 import { typeOf } from '../../../src/query/parse/types.ts';
+import type { WrittenSeries } from '../../helpers/write-requests.ts';
 import { ACCEPTED, type Accepted, type Finding } from './accepted.ts';
 import type { Grid } from './ask.ts';
 import { caseText } from './case-text.ts';
 import type { Difference } from './compare.ts';
-import { DATA_MS, type FuzzSeries, makeSeries } from './data.ts';
+import { DATA_MS, makeSeries } from './data.ts';
 import { queryMaker } from './expressions.ts';
 import { type Judgement, judge, tryParse } from './judge.ts';
 import { normalisationReasons } from './normal-texts.ts';
@@ -34,7 +35,7 @@ export interface FuzzOptions {
 interface Place {
   readonly world: World;
   readonly flags: WorldFlags;
-  readonly series: readonly FuzzSeries[];
+  readonly series: readonly WrittenSeries[];
 }
 
 /** Runs queries and counts what comes of them. */

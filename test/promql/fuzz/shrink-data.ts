@@ -1,6 +1,7 @@
 // Leaves out series, then samples, as long as a question about them still has different answers.
 
-import { DATA_MS, type FuzzSeries } from './data.ts';
+import type { WrittenSeries } from '../../helpers/write-requests.ts';
+import { DATA_MS } from './data.ts';
 import type { Question } from './shrink.ts';
 
 /** Each try starts both servers anew. */
@@ -8,13 +9,13 @@ const TRIES_MAX = 60;
 
 /** The fewest series and samples found for which `differs` still says true. */
 export async function shrinkSeries(
-  series: readonly FuzzSeries[],
+  series: readonly WrittenSeries[],
   { query }: Question,
-  differs: (series: readonly FuzzSeries[]) => Promise<boolean>,
-): Promise<readonly FuzzSeries[]> {
+  differs: (series: readonly WrittenSeries[]) => Promise<boolean>,
+): Promise<readonly WrittenSeries[]> {
   let best = series;
   let tries = 0;
-  const attempt = async (smaller: readonly FuzzSeries[]): Promise<boolean> => {
+  const attempt = async (smaller: readonly WrittenSeries[]): Promise<boolean> => {
     if (smaller.length >= best.length && sampleCount(smaller) >= sampleCount(best)) return false;
     if (tries++ >= TRIES_MAX || !(await differs(smaller).catch(() => false))) return false;
     best = smaller;
@@ -38,11 +39,11 @@ export async function shrinkSeries(
   return best;
 }
 
-function sampleCount(series: readonly FuzzSeries[]): number {
+function sampleCount(series: readonly WrittenSeries[]): number {
   return series.reduce((sum, { samples }) => sum + samples.length, 0);
 }
 
-function within({ labels, samples }: FuzzSeries, keep: 'before' | 'after', limit: number): FuzzSeries {
+function within({ labels, samples }: WrittenSeries, keep: 'before' | 'after', limit: number): WrittenSeries {
   return {
     labels,
     samples: samples.filter(({ time }) => (keep === 'before' ? time <= limit : time >= limit)),

@@ -1,15 +1,10 @@
 // A Prometheus and a Skein with the same features switched on and the same series in them.
 
 import { compressSync } from 'snappy';
-import {
-  encodeWriteRequestV2,
-  type HistogramMessage,
-  type WriteRequestV2Message,
-} from '../../../src/codec/proto/remote-write.ts';
-import { histogramMessage } from '../../helpers/histogram-messages.ts';
+import { encodeWriteRequestV2, type WriteRequestV2Message } from '../../../src/codec/proto/remote-write.ts';
 import { type PrometheusServer, startPrometheus } from '../../helpers/servers.ts';
 import { type SkeinServer, startSkein } from '../../helpers/skein-server.ts';
-import { type FuzzSample, type FuzzSeries, isStaleMarker } from './data.ts';
+import { type WrittenSeries, writeRequests } from '../../helpers/write-requests.ts';
 
 /** What is switched on beside the parser's features, which always are. */
 export interface WorldFlags {
@@ -42,7 +37,7 @@ const V2 = 'application/x-protobuf;proto=io.prometheus.write.v2.Request';
 
 /** Starts the servers that are not given and writes the series to both. */
 export async function openWorld(
-  series: readonly FuzzSeries[],
+  series: readonly WrittenSeries[],
   flags: WorldFlags,
   given: ServerUrls = {},
 ): Promise<World> {
@@ -67,7 +62,7 @@ export async function openWorld(
       skein = await startSkein([`--enable-feature=${features.join(',')}`], NICE);
     const prometheusUrl = given.prometheusUrl ?? prometheus!.url;
     const skeinUrl = given.skeinUrl ?? skein!.url;
-    for (const request of requestsOf(series))
+    for (const request of writeRequests(series))
       await Promise.all([prometheusUrl, skeinUrl].map((url) => write(url, request)));
     return { prometheusUrl, skeinUrl, dispose };
   } catch (error) {
@@ -84,50 +79,4 @@ async function write(url: string, message: WriteRequestV2Message): Promise<void>
   });
   const text = await response.text();
   if (response.status !== 204) throw new Error(`cannot write to ${url}: ${response.status} ${text}`);
-}
-
-// A time series of a request has floats or histograms; where a series changes its kind the next request goes on.
-function requestsOf(series: readonly FuzzSeries[]): WriteRequestV2Message[] {
-  const parts = series.map(({ labels, samples }) => ({ labels, runs: runsOf(samples) }));
-  const count = Math.max(0, ...parts.map(({ runs }) => runs.length));
-  return Array.from({ length: count }, (_, index) => {
-    const symbols = new Map<string, number>([['', 0]]);
-    const refOf = (text: string): number => {
-      if (!symbols.has(text)) symbols.set(text, symbols.size);
-      return symbols.get(text)!;
-    };
-    const timeseries = parts
-      .filter(({ runs }) => runs.length > index)
-      .map(({ labels, runs }) => {
-        const sorted = [...labels].sort(([a], [b]) => (a < b ? -1 : 1));
-        return { labelsRefs: sorted.flat().map(refOf), exemplars: [], ...runMessage(runs[index]!) };
-      });
-    return { symbols: [...symbols.keys()], timeseries };
-  });
-}
-
-// Staleness markers behind histograms make runs of their own: in one request with floats Prometheus stores them after these, or not at all.
-function runsOf(samples: readonly FuzzSample[]): FuzzSample[][] {
-  const runs: FuzzSample[][] = [];
-  let kind: 'float' | 'histogram' | 'end of histograms' | undefined;
-  for (const sample of samples) {
-    const { value } = sample;
-    const isEnd = typeof value === 'number' && isStaleMarker(value) && kind !== 'float' && kind !== undefined;
-    const next = typeof value !== 'number' ? 'histogram' : isEnd ? 'end of histograms' : 'float';
-    if (next === kind) runs.at(-1)!.push(sample);
-    else runs.push([sample]);
-    kind = next;
-  }
-  return runs;
-}
-
-function runMessage(
-  run: readonly FuzzSample[],
-): Pick<WriteRequestV2Message['timeseries'][number], 'samples' | 'histograms'> {
-  const samples: { value: number; timestamp: number; startTimestamp: number }[] = [];
-  const histograms: HistogramMessage[] = [];
-  for (const { time, start = 0, value } of run)
-    if (typeof value === 'number') samples.push({ value, timestamp: time, startTimestamp: start });
-    else histograms.push(histogramMessage(value.columns, value.row, time, start));
-  return { samples, histograms };
 }
