@@ -7,7 +7,6 @@ import { dropStale } from '../kernels/window.ts';
 import type { RangeSelectNode } from '../plan/nodes.ts';
 import type { RawColumns, StepRange } from '../source.ts';
 import type { ExecContext } from './context.ts';
-import { dropStale as dropStaleHistograms } from './histograms/split-columns.ts';
 import { COLUMNS_START, readSeries } from './select.ts';
 
 /** Series of an extended range selector at the grid's start; `execution` error for native histograms. */
@@ -29,13 +28,9 @@ export async function* readExtended(
       if (pause !== undefined) await pause;
       batch.read(i, first, last, columns);
       budget.samplesRead += columns.count;
-      if (columns.histograms !== undefined) {
-        if (
-          dropStaleHistograms(columns) > 0 &&
-          columns.rows.subarray(0, columns.count).some((row) => row >= 0)
-        )
-          throw new DomainError('execution', `${node.extension} modifier is not supported with histograms`);
-      } else dropStale(columns);
+      if (columns.rows.subarray(0, columns.count).some((row) => row >= 0) && columns.histograms !== undefined)
+        throw new DomainError('execution', `${node.extension} modifier is not supported with histograms`);
+      dropStale(columns);
       const shown = extendedSamples(columns, { start, end }, isSmoothed);
       if (shown === undefined) continue;
       budget.holdSamples(shown.values.length);
