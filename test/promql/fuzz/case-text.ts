@@ -4,7 +4,7 @@ import { formatSampleValue } from '../../../src/codec/float-text.ts';
 import { CUSTOM_BUCKETS_SCHEMA } from '../../../src/model/histogram.ts';
 import type { HistogramRow } from '../../../src/model/histogram-equality.ts';
 import { isStaleMarker, type WrittenSample, type WrittenSeries } from '../../helpers/write-requests.ts';
-import type { Answer, PointAnswer } from './ask.ts';
+import type { Answer, Grid, SeriesAnswer } from './ask.ts';
 import type { Question } from './shrink.ts';
 
 const HINTS = ['', ' counter_reset_hint:reset', ' counter_reset_hint:not_reset', ' counter_reset_hint:gauge'];
@@ -24,17 +24,24 @@ export function caseText(
       ? `eval instant at ${durationOf(grid.end)}`
       : `eval range from ${durationOf(grid.start)} to ${durationOf(grid.end)} step ${durationOf(grid.step)}`;
   const lookback = grid.lookback === undefined ? [] : [`# lookback_delta=${grid.lookback}`];
-  return [`load ${stepMs}ms`, ...lines, '', ...lookback, `${at} ${query}`, ...answerLines(theirs), ''].join(
-    '\n',
-  );
+  return [
+    `load ${stepMs}ms`,
+    ...lines,
+    '',
+    ...lookback,
+    `${at} ${query}`,
+    ...answerLines(theirs, grid),
+    '',
+  ].join('\n');
 }
 
 function commonStep(series: readonly WrittenSeries[]): number {
-  let step = 0;
-  for (const { samples } of series)
-    for (const { time } of samples)
-      for (let a = time; a > 0; [a, step] = [step % a, a]) if (step === 0) step = a;
+  const step = series.flatMap(({ samples }) => samples.map(({ time }) => time)).reduce(commonDivisor, 0);
   return step === 0 ? 60_000 : step;
+}
+
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
 }
 
 function metricText(labels: WrittenSeries['labels']): string {
@@ -92,21 +99,24 @@ function durationOf(seconds: number): string {
   return `${Math.round(seconds * 1000)}ms`;
 }
 
-function answerLines(answer: Answer): string[] {
+function answerLines(answer: Answer, grid: Grid): string[] {
   if (answer.kind === 'error') return [`  expect fail msg: ${answer.error}`];
   const notes = [
     ...answer.warnings.map((note) => `  expect warn msg: ${note}`),
     ...answer.infos.map((note) => `  expect info msg: ${note}`),
   ];
-  return [
-    ...notes,
-    ...answer.series.map(({ key, points }) => `  ${key} ${[...points].map(pointText).join(' ')}`),
-  ];
+  return [...notes, ...answer.series.map((series) => answerLine(series, grid))];
 }
 
-// Of histograms an answer has no schema: they are shown as their buckets.
-function pointText([time, point]: [number, PointAnswer]): string {
-  return typeof point === 'number'
-    ? `${formatSampleValue(point)}@${time}`
-    : `${JSON.stringify(point)}@${time}`;
+// Of a histogram an answer does not tell the schema: it is there as a comment, for people.
+function answerLine({ key, points }: SeriesAnswer, grid: Grid): string {
+  const numbers = [...points.values()].filter((point) => typeof point === 'number');
+  if (numbers.length < points.size) return `# ${key} ${JSON.stringify([...points])}`;
+  if (grid.step === 0) return `  ${key} ${numbers.map(formatSampleValue).join(' ')}`;
+  const values: string[] = [];
+  for (let time = grid.start; time <= grid.end; time += grid.step) {
+    const found = [...points].find(([at]) => Math.abs(at - time) < grid.step / 2)?.[1];
+    values.push(typeof found === 'number' ? formatSampleValue(found) : '_');
+  }
+  return `  ${key} ${values.join(' ')}`;
 }

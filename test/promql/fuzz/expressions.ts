@@ -26,6 +26,8 @@ const NUMBERS = [
 const FEW = ['0', '0.05', '0.3', '0.5', '0.99', '1', '-1', '1.5', 'NaN', '2'];
 const ARITHMETIC = ['+', '-', '*', '/', '%', '^', 'atan2'];
 const COMPARISONS = ['==', '!=', '>', '<', '>=', '<='];
+/** A group of a regular expression as Go's templates also write it. */
+const GROUP_IN_BRACES = ['$', '{1}y'].join('');
 const SETS = ['and', 'or', 'unless'];
 const TRIMS = ['</', '>/'];
 const SIMPLE_AGGREGATIONS = ['sum', 'sum', 'avg', 'avg', 'min', 'max', 'count', 'group', 'stddev', 'stdvar'];
@@ -88,7 +90,8 @@ class ExpressionMaker {
       () => this.#matrix(depth),
       () => random.pick(['"text"', "'a\\nb'", '`raw`', '("x")']),
     ])();
-    return random.once(40) ? this.#broken(text) : text;
+    const written = random.once(12) ? this.#rewritten(text) : text;
+    return random.once(40) ? this.#broken(written) : written;
   }
 
   /** A vector expression. */
@@ -284,7 +287,7 @@ class ExpressionMaker {
     const plain = (): string => random.pick(LABELS).replaceAll('"', '');
     return random.pick([
       () =>
-        `label_replace(${inner}, "${random.pick(['copy', 'job', '__name__', 'größe', 'instance'])}", "${random.pick(['$1', 'x-$1', '', '$1$1', '${1}y', '$a', '$2', 'ö'])}", "${plain()}", "${random.pick(['(.*)', '(.+)', '([a-z]+).*', '(?P<a>.).*', 'a|b', ''])}")`,
+        `label_replace(${inner}, "${random.pick(['copy', 'job', '__name__', 'größe', 'instance'])}", "${random.pick(['$1', 'x-$1', '', '$1$1', GROUP_IN_BRACES, '$a', '$2', 'ö'])}", "${plain()}", "${random.pick(['(.*)', '(.+)', '([a-z]+).*', '(?P<a>.).*', 'a|b', ''])}")`,
       () =>
         `label_join(${inner}, "${random.pick(['joined', 'job', '__name__', 'größe'])}", "${random.pick(['-', '', ','])}", "${plain()}", "${plain()}")`,
       () => `label_join(${inner}, "job", "-")`,
@@ -352,6 +355,16 @@ class ExpressionMaker {
     ])();
   }
 
+  // The same query in other layouts and letters; places in messages have lines and bytes then.
+  #rewritten(text: string): string {
+    const random = this.#random;
+    const comment = random.pick(['', '', '# ein Größenvergleich\n', '  \t', '\n']);
+    const keywords = random.once(2)
+      ? text.replace(/\b(by|on|ignoring|without|offset|and|or|bool)\b/g, upperCase)
+      : text;
+    return comment + keywords.replaceAll(' ', () => random.pick([' ', ' ', '  ', '\n', ' # ü\n', '\t']));
+  }
+
   // Something put in or left out.
   #broken(text: string): string {
     const random = this.#random;
@@ -360,6 +373,10 @@ class ExpressionMaker {
       ? text.slice(0, at) + random.pick(PARSE_ERRORS) + text.slice(at)
       : text.slice(0, at) + text.slice(at + 1 + random.below(3));
   }
+}
+
+function upperCase(text: string): string {
+  return text.toUpperCase();
 }
 
 // Whether the text is a function with its arguments, and no more.

@@ -22,6 +22,11 @@ const MATCHERS = [
   'none!="x"',
   '"größe"="x"',
   '"größe"=~".*"',
+  "job='a'",
+  'job=~`a|\\w`',
+  'job="\\u0061"',
+  'instance!=""',
+  'job=~"(?i:A)"',
 ];
 const DURATIONS = [
   '15s',
