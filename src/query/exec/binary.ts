@@ -2,7 +2,7 @@
 // series of a group take turns over time, conflicts are judged step by step (match-steps.ts), as Prometheus does.
 
 import type { Annotations } from '../../model/annotations.ts';
-import { InvariantError, invariant } from '../../model/errors.ts';
+import { DomainError, InvariantError, invariant } from '../../model/errors.ts';
 import { type Labels, labelsKey } from '../../model/labels.ts';
 import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import {
@@ -186,7 +186,9 @@ export function binaryVectorScalar(
 /** Combines two scalars step by step; comparisons give 1 or 0. */
 export function binaryScalars(op: BinaryOperator, left: Float64Array, right: Float64Array): Float64Array {
   invariant(left.length === right.length, `scalars of ${left.length} and ${right.length} steps`);
-  if (op === 'and' || op === 'or' || op === 'unless' || op === '</' || op === '>/')
+  if (op === '</' || op === '>/')
+    throw new DomainError('execution', `operator "${op}" not allowed for Scalar operations`);
+  if (op === 'and' || op === 'or' || op === 'unless')
     throw new InvariantError(`operator ${op} between scalars`);
   return left.map((value, i) => combineNumbers(op, value, right[i]!));
 }

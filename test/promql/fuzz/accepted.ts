@@ -4,7 +4,7 @@ import type { AggregateExpr, Expr, TimeModifiers } from '../../../src/query/pars
 import { walkExpr } from '../../../src/query/parse/ast-walk.ts';
 import { exprText } from '../../../src/query/parse/print.ts';
 import { typeOf } from '../../../src/query/parse/types.ts';
-import type { Answer, Grid, PointAnswer } from './ask.ts';
+import type { Answer, Grid, HistogramAnswer, PointAnswer } from './ask.ts';
 import { type Difference, difference, pointsNear } from './compare.ts';
 import type { Judgement } from './judge.ts';
 import { normalNote, normalText } from './normal-texts.ts';
@@ -103,11 +103,8 @@ export const ACCEPTED: readonly Accepted[] = [
         if (part.kind !== 'call' || !part.func.startsWith('histogram_quantile')) return false;
         const vector = part.args[part.func === 'histogram_quantile' ? 1 : 0];
         if (vector === undefined) return false;
-        const { theirs } = await judgePart(`histogram_sum(${exprText(vector)})`);
-        return (
-          theirs.kind === 'data' &&
-          theirs.series.some(({ points }) => [...points.values()].some(Number.isNaN))
-        );
+        const { theirs } = await judgePart(exprText(vector));
+        return someHistogram(theirs, ({ sum }) => Number.isNaN(sum));
       }),
   },
   {
@@ -276,9 +273,13 @@ function hasAggregate(expr: Expr, ...ops: readonly AggregateExpr['op'][]): boole
 }
 
 function hasHistograms(answer: Answer): boolean {
-  return (
-    answer.kind === 'data' &&
-    answer.series.some(({ points }) => [...points.values()].some((point) => typeof point !== 'number'))
+  return someHistogram(answer, () => true);
+}
+
+function someHistogram(answer: Answer, test: (histogram: HistogramAnswer) => boolean): boolean {
+  if (answer.kind === 'error') return false;
+  return answer.series.some(({ points }) =>
+    [...points.values()].some((point) => typeof point !== 'number' && test(point)),
   );
 }
 

@@ -277,7 +277,6 @@ class ExpressionMaker {
     const inner = this.#operand(depth - 1);
     const scalar = this.scalar(1);
     const op = random.pick([...ARITHMETIC, ...COMPARISONS, '== bool', '> bool', '!= bool', ...TRIMS]);
-    if (op === '</' || op === '>/') return `${inner} ${op} ${scalar}`;
     return random.once(2) ? `${inner} ${op} ${scalar}` : `${scalar} ${op} ${inner}`;
   }
 

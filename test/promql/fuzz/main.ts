@@ -36,4 +36,6 @@ async function main(): Promise<number> {
   return run.all();
 }
 
+// The servers go with this process, however it ends.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 process.exitCode = await main();

@@ -52,16 +52,19 @@ export class FuzzRun {
   /** The exit status: 1 when something differs for no listed reason. */
   async all(): Promise<number> {
     const { count, seed, given, print } = this.#options;
-    for (let index = 0; index * QUERIES_PER_WORLD < count; index++) {
+    // Servers that are given have one world only.
+    const isGiven = given.prometheusUrl !== undefined || given.skeinUrl !== undefined;
+    const perWorld = isGiven ? count : QUERIES_PER_WORLD;
+    for (let index = 0; index * perWorld < count; index++) {
       const random = makeRandom(partSeed(seed, index));
       const flags = { delayedNames: random.once(2), startTimes: random.once(3) };
       const series = makeSeries(random, flags.startTimes);
       const world = await openWorld(series, flags, given);
-      const first = index * QUERIES_PER_WORLD;
+      const first = index * perWorld;
       try {
         await this.#queries({ world, flags, series }, random, {
           first,
-          count: Math.min(QUERIES_PER_WORLD, count - first),
+          count: Math.min(perWorld, count - first),
         });
       } finally {
         await world.dispose();
