@@ -13,6 +13,7 @@ import {
   varianceKernel,
 } from '../kernels/aggregate.ts';
 import {
+  freeGroups,
   type GroupColumns,
   type GroupKernel,
   groupColumns,
@@ -103,6 +104,7 @@ class ColumnAggregation implements Aggregation {
   async encodePartial(pause: Pause): Promise<readonly Uint8Array[]> {
     await pause();
     const bytes = encodeGroups(this.#shape, this.#table.labels, this.#state);
+    freeGroups(this.#state);
     this.#memory.release();
     return [bytes];
   }
@@ -147,6 +149,7 @@ class ColumnAggregation implements Aggregation {
       present.set(seen.subarray(base, base + steps), i * steps);
       this.#kernel.finish(this.#state, base, values.subarray(i * steps, (i + 1) * steps));
     }
+    freeGroups(this.#state);
     this.#memory.release();
     return { labels: kept.map((group) => this.#table.labels[group]!), steps, values, present };
   }

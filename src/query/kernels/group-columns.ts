@@ -46,16 +46,24 @@ export function groupColumns(columns: number, steps: number, capacity: number): 
   };
 }
 
-/** Makes room for `capacity` groups; keeps what is there. */
+/** Makes room for `capacity` groups; keeps what is there. The old columns' memory is free at once, not when garbage is collected. */
 export function growGroups(state: GroupColumns, capacity: number): void {
+  resizeGroups(state, capacity);
+}
+
+/** Gives the memory of a state back that is of no more use. */
+export function freeGroups(state: GroupColumns): void {
+  resizeGroups(state, 0);
+}
+
+function resizeGroups(state: GroupColumns, capacity: number): void {
   const cells = capacity * state.steps;
-  const seen = new Uint8Array(cells);
-  seen.set(state.seen);
-  state.seen = seen;
-  state.columns = state.columns.map((column) => {
-    const grown = new Float64Array(cells);
-    grown.set(column);
-    return grown;
-  });
+  state.seen = new Uint8Array(bufferOf(state.seen).transfer(cells));
+  state.columns = state.columns.map((column) => new Float64Array(bufferOf(column).transfer(cells * 8)));
   state.capacity = capacity;
+}
+
+// A state's columns are all of their buffers.
+function bufferOf(column: Uint8Array | Float64Array): ArrayBuffer {
+  return column.buffer as ArrayBuffer;
 }
