@@ -281,11 +281,11 @@ describe('bad writes', () => {
       /labels of 118905 bytes exceed the limit/,
     ],
     [
-      'native histograms',
-      () => bodyV1({ ...series([['__name__', 'm']], [[NOW, 1]]), histograms: [{ timestamp: NOW, sum: 1 }] }),
+      'a native histogram of no known schema',
+      () => bodyV1({ ...series([['__name__', 'm']], []), histograms: [{ timestamp: NOW, sum: 1, schema: 60 }] }),
       V1,
       400,
-      /native histograms are not supported yet/,
+      /histogram has an invalid schema, .* got schema 60/,
     ],
   ])('are refused: %s', async (_what, body, contentType, status, text) => {
     await within(500, async () => {
