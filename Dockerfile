@@ -5,8 +5,8 @@ WORKDIR /skein
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY src/kernels/assembly src/kernels/assembly
-COPY tools/kernels.ts tools/kernels.ts
-RUN node tools/kernels.ts
+COPY tools/kernels.js tools/kernels.js
+RUN node tools/kernels.js && test -f build/kernels.wasm
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production

@@ -11,18 +11,9 @@ declare const WebAssembly: {
   readonly Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
 };
 
-interface Exports {
+interface Exports extends Pick<SampleKernels, 'findWindows' | 'extrapolate'> {
   readonly memory: { readonly buffer: ArrayBuffer };
   decodeXor(count: number, bitsEnd: number, start: number, end: number, at: number): number;
-  findWindows(count: number, steps: number, end: number, step: number, range: number): number;
-  extrapolate(
-    steps: number,
-    end: number,
-    step: number,
-    range: number,
-    isCounter: boolean,
-    isRate: boolean,
-  ): void;
   printRow(first: number, steps: number, skip: number): number;
 }
 

@@ -70,16 +70,7 @@ export interface SampleKernels {
 /** Empty columns in the kernels' memory. */
 export function kernelColumns(kernels: SampleKernels): SampleColumns {
   const { timestamps, values, bits } = kernels;
-  return {
-    timestamps,
-    values,
-    bits,
-    starts: undefined,
-    histograms: undefined,
-    rows: NO_ROWS,
-    kernels,
-    count: 0,
-  };
+  return { ...sampleColumns(0), timestamps, values, bits, kernels };
 }
 
 /** Moves columns out of the kernels' memory, if they are there: for what takes more than a moment, or has more than floats. */

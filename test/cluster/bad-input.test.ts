@@ -282,7 +282,8 @@ describe('bad writes', () => {
     ],
     [
       'a native histogram of no known schema',
-      () => bodyV1({ ...series([['__name__', 'm']], []), histograms: [{ timestamp: NOW, sum: 1, schema: 60 }] }),
+      () =>
+        bodyV1({ ...series([['__name__', 'm']], []), histograms: [{ timestamp: NOW, sum: 1, schema: 60 }] }),
       V1,
       400,
       /histogram has an invalid schema, .* got schema 60/,

@@ -105,7 +105,7 @@ describe('kernels', () => {
           const twins = decoded(bytes, -1e15, 1e15, sampleColumns(8));
           if (typeof twins === 'string') expect(mine).toEqual(twins);
           // Beyond 2^53 ms the twin rounds; nobody's samples are there.
-          else if (JSON.stringify(twins).length < 1e6 && isSensible(twins)) expect(mine).toEqual(twins);
+          else if (isSensible(twins)) expect(mine).toEqual(twins);
         },
       ),
       { numRuns: 1000 },

@@ -1,4 +1,4 @@
-// What the host sees of the kernels. Compiled by `npm run prepare` (tools/kernels.ts) to build/kernels.wasm.
+// What the host sees of the kernels. Compiled by `npm run prepare` (tools/kernels.js) to build/kernels.wasm.
 
 export {
   CHUNK,

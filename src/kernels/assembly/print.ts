@@ -50,7 +50,7 @@ function print(to: usize, bits: u64): usize {
   return shortest(to, fraction, exponent);
 }
 
-// The high half of x * y and, in `low`, its low half.
+// The high half of x * y.
 // @ts-ignore: decorator
 @inline
 function highProduct(x: u64, y: u64): u64 {
@@ -107,7 +107,7 @@ function shortest(to: usize, fraction: u64, exponent: i32): usize {
 
 // Writes digits * 10^exponent; digits > 0.
 function decimal(to: usize, digits: u64, exponent: i32): usize {
-  // From the back, two at a time while they are many.
+  // From the back; in 32 bits, eight at a time while they are more.
   let at = DIGITS + DIGITS_MAX;
   while (digits >= 100_000_000) {
     const rest = digits / 100_000_000;

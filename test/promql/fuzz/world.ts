@@ -32,7 +32,6 @@ const PARSER_FEATURES = [
 ];
 /** What lets Prometheus store start timestamps; Skein always does. */
 const START_STORAGE = ['st-storage', 'xor2-encoding', 'histograms-st-encoding'];
-const NICE = 19;
 const V2 = 'application/x-protobuf;proto=io.prometheus.write.v2.Request';
 
 /** Starts the servers that are not given and writes the series to both. */
@@ -58,8 +57,7 @@ export async function openWorld(
         '--web.enable-remote-write-receiver',
         `--enable-feature=${[...features, ...storage].join(',')}`,
       ]);
-    if (given.skeinUrl === undefined)
-      skein = await startSkein([`--enable-feature=${features.join(',')}`], NICE);
+    if (given.skeinUrl === undefined) skein = await startSkein([`--enable-feature=${features.join(',')}`]);
     const prometheusUrl = given.prometheusUrl ?? prometheus!.url;
     const skeinUrl = given.skeinUrl ?? skein!.url;
     for (const request of writeRequests(series))
