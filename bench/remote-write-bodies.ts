@@ -28,18 +28,18 @@ export function benchLabels(i: number): [string, string][] {
   ];
 }
 
-/** Bodies of `perBody` series each that together hold series 0..count-1, with the sample of scrape `round`. */
-export function benchBodies(count: number, perBody: number, round: number): Uint8Array[] {
+/** Bodies of `perBody` series each that together hold series 0..count-1, with the samples of so many scrapes from `round` on. */
+export function benchBodies(count: number, perBody: number, round: number, rounds = 1): Uint8Array[] {
   const out: Uint8Array[] = [];
   for (let first = 0; first < count; first += perBody) {
     const body = new ByteWriter(perBody * 320);
-    for (let i = first; i < Math.min(first + perBody, count); i++) writeSeries(body, i, round);
+    for (let i = first; i < Math.min(first + perBody, count); i++) writeSeries(body, i, round, rounds);
     out.push(body.copy());
   }
   return out;
 }
 
-function writeSeries(body: ByteWriter, i: number, round: number): void {
+function writeSeries(body: ByteWriter, i: number, first: number, rounds: number): void {
   const series = new ByteWriter(400);
   for (const [name, value] of benchLabels(i)) {
     const label = new ByteWriter(64);
@@ -51,14 +51,16 @@ function writeSeries(body: ByteWriter, i: number, round: number): void {
     series.uvarint(label.length);
     series.raw(label.written());
   }
-  const sample = new ByteWriter(24);
-  sample.u8(0x09);
-  sample.f64(i * 1.37 + round * (1 + (i % 7)));
-  sample.u8(0x10);
-  sample.uvarint(1_760_000_000_000 + round * 15_000 + (Math.floor(i / 250) % 15_000));
-  series.u8(0x12);
-  series.uvarint(sample.length);
-  series.raw(sample.written());
+  for (let round = first; round < first + rounds; round++) {
+    const sample = new ByteWriter(24);
+    sample.u8(0x09);
+    sample.f64(i * 1.37 + round * (1 + (i % 7)));
+    sample.u8(0x10);
+    sample.uvarint(1_760_000_000_000 + round * 15_000 + (Math.floor(i / 250) % 15_000));
+    series.u8(0x12);
+    series.uvarint(sample.length);
+    series.raw(sample.written());
+  }
   body.u8(0x0a);
   body.uvarint(series.length);
   body.raw(series.written());

@@ -10,6 +10,8 @@ export const CHUNK_FLOAT_HISTOGRAM = 3;
 export const CHUNK_XOR2 = 4;
 export const CHUNK_HISTOGRAM_ST = 5;
 export const CHUNK_FLOAT_HISTOGRAM_ST = 6;
+/** Encoding byte of Thanos's chunks of several aggregates of the same samples (aggregate-chunk.ts). */
+export const CHUNK_AGGREGATE = 0xff;
 
 /** How a chunk of histograms came about: the upper two bits of a header byte (chunkenc.CounterResetHeader). */
 export const RESET_HEADER = { unknown: 0x00, noReset: 0x40, reset: 0x80, gauge: 0xc0 } as const;

@@ -108,7 +108,7 @@ export class HistogramAppender {
   append(time: number, columns: HistogramColumns, row: number): HistogramAppender {
     invariant(this.count > 0 && this.count < 0xffff, `a chunk of ${this.count} histograms takes no more`);
     const isGauge = columns.hints[row] === RESET_HINT.gauge;
-    const { fits, header } = isGauge ? this.#gaugeFit(columns, row) : this.#counterFit(columns, row);
+    const { fits, header } = this.#fit(columns, row);
     if (!fits) {
       const next = new HistogramAppender(this.encoding);
       next.#append(time, columns, row, alignedTo(columns, row, undefined));
@@ -118,6 +118,16 @@ export class HistogramAppender {
     if (!isStaleAt(columns.sumBits, row)) this.#makeRoom(columns, row, isGauge);
     this.#append(time, columns, row, alignedTo(columns, row, this));
     return this;
+  }
+
+  /** Whether `append` of this histogram would keep to this chunk. */
+  fits(columns: HistogramColumns, row: number): boolean {
+    return this.#fit(columns, row).fits;
+  }
+
+  #fit(columns: HistogramColumns, row: number): Fit {
+    const isGauge = columns.hints[row] === RESET_HINT.gauge;
+    return isGauge ? this.#gaugeFit(columns, row) : this.#counterFit(columns, row);
   }
 
   // Whether a counter's histogram may follow (appendable).

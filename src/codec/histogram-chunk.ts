@@ -44,6 +44,20 @@ export function readHistograms(chunk: EncodedBytes, span: TimeSpan, target: Samp
   }
 }
 
+/** What stands in front of the histograms of a chunk of encoding 2 or 3. Error: `corrupt`. */
+export function readHistogramHead(bytes: Uint8Array): {
+  readonly isGauge: boolean;
+  /** Its first histogram begins anew. */
+  readonly isReset: boolean;
+  readonly layout: HistogramLayout;
+} {
+  if (bytes.length < HISTOGRAM_HEADER_BYTES) throw corrupt(`it has ${bytes.length} bytes`);
+  const header = bytes[2]! & 0xc0;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const layout = readLayout(new BitReader(view, HISTOGRAM_HEADER_BYTES, bytes.length));
+  return { isGauge: header === RESET_HEADER.gauge, isReset: header === RESET_HEADER.reset, layout };
+}
+
 // Only behind the first histogram of a chunk it is certain that there was no reset.
 function hintOf(header: number, index: number): number {
   if (header === RESET_HEADER.gauge) return RESET_HINT.gauge;

@@ -16,7 +16,13 @@ import {
 } from './chunk.ts';
 import { HistogramAppender } from './histogram-appender.ts';
 import { readHistograms } from './histogram-chunk.ts';
-import { decodeXor, XOR_BUFFER_BYTES, XOR_BYTES_BEFORE_APPEND_MAX, XorAppenders } from './xor-chunk.ts';
+import {
+  decodeXor,
+  XOR_BUFFER_BYTES,
+  XOR_BYTES_BEFORE_APPEND_MAX,
+  XOR_SAMPLE_BYTES_MAX,
+  XorAppenders,
+} from './xor-chunk.ts';
 import { readXor2 } from './xor2-chunk.ts';
 
 /** Bytes after which a histogram chunk takes no more, if it has HISTOGRAMS_PER_CHUNK_MIN (TargetBytesPerHistogramChunk). */
@@ -54,16 +60,64 @@ export function readChunk(chunk: EncodedBytes, span: TimeSpan, target: SampleCol
 
 /** Encodes samples [from, to) into chunks of one kind each, with at most `perChunk` samples and about 1 KiB. */
 export function encodeSamples(samples: SampleColumns, from: number, to: number, perChunk: number): Chunk[] {
-  const out: Chunk[] = [];
-  for (let start = from; start < to; ) {
-    const isFloat = rowAt(samples, start) < 0;
-    let end = start + 1;
-    while (end < to && rowAt(samples, end) < 0 === isFloat) end++;
-    if (isFloat) encodeFloats(samples, { from: start, to: end, perChunk }, out);
-    else encodeHistograms(samples, { from: start, to: end, perChunk }, out);
-    start = end;
+  const bytesMax = Math.max(FLOAT_CHUNK_BYTES, (to - from) * XOR_SAMPLE_BYTES_MAX);
+  return new SampleEncoder(Math.min(bytesMax, SLAB_BYTES)).encode(samples, from, to, perChunk);
+}
+
+/** Memory that float chunks are written to; more is taken when it is used up. */
+const SLAB_BYTES = 16 * 1024;
+const FLOAT_CHUNK_BYTES: number = XOR_BUFFER_BYTES + WRITE_SLACK_BYTES;
+
+/** Encodes the samples of one series after the other in the same memory. */
+export class SampleEncoder {
+  readonly #floats = new XorAppenders(1);
+  #slab: DataView;
+  #used = 0;
+
+  constructor(slabBytes: number = SLAB_BYTES) {
+    this.#slab = new DataView(new ArrayBuffer(slabBytes));
   }
-  return out;
+
+  /** As encodeSamples, but the chunks are borrowed until the next call. */
+  encode(samples: SampleColumns, from: number, to: number, perChunk: number): Chunk[] {
+    const out: Chunk[] = [];
+    this.#used = 0;
+    for (let start = from; start < to; ) {
+      const isFloat = rowAt(samples, start) < 0;
+      let end = start + 1;
+      while (end < to && rowAt(samples, end) < 0 === isFloat) end++;
+      if (isFloat) this.#encodeFloats(samples, { from: start, to: end, perChunk }, out);
+      else encodeHistograms(samples, { from: start, to: end, perChunk }, out);
+      start = end;
+    }
+    return out;
+  }
+
+  #encodeFloats(samples: SampleColumns, { from, to, perChunk }: Run, out: Chunk[]): void {
+    const one = this.#floats;
+    const { timestamps, bits } = samples;
+    for (let first = from; first < to; ) {
+      // Chunks of before stay where they are when there is no room for another.
+      if (this.#used + FLOAT_CHUNK_BYTES > this.#slab.byteLength) {
+        this.#slab = new DataView(new ArrayBuffer(this.#slab.byteLength));
+        this.#used = 0;
+      }
+      const view = this.#slab;
+      const at = this.#used;
+      const end = Math.min(to, first + perChunk);
+      let i = first;
+      one.begin(0);
+      while (i < end && one.byteLength(0) <= XOR_BYTES_BEFORE_APPEND_MAX) {
+        one.append(0, view, at, timestamps[i]!, bits[2 * i]!, bits[2 * i + 1]!);
+        i++;
+      }
+      one.finish(0, view, at);
+      const bytes = new Uint8Array(view.buffer, at, one.byteLength(0));
+      out.push({ encoding: CHUNK_XOR, bytes, minTime: timestamps[first]!, maxTime: one.times[0]! });
+      this.#used = at + bytes.length;
+      first = i;
+    }
+  }
 }
 
 interface Run {
@@ -74,28 +128,6 @@ interface Run {
 
 function rowAt(samples: SampleColumns, index: number): number {
   return samples.histograms === undefined ? -1 : samples.rows[index]!;
-}
-
-function encodeFloats(samples: SampleColumns, { from, to, perChunk }: Run, out: Chunk[]): void {
-  const one = new XorAppenders(1);
-  const view = new DataView(new ArrayBuffer(XOR_BUFFER_BYTES + WRITE_SLACK_BYTES));
-  const { timestamps, bits } = samples;
-  let first = from;
-  one.begin(0);
-  const finish = (): void => {
-    one.finish(0, view, 0);
-    const bytes = new Uint8Array(view.buffer.slice(0, one.byteLength(0)));
-    out.push({ encoding: CHUNK_XOR, bytes, minTime: timestamps[first]!, maxTime: one.times[0]! });
-  };
-  for (let i = from; i < to; i++) {
-    if (i - first === perChunk || one.byteLength(0) > XOR_BYTES_BEFORE_APPEND_MAX) {
-      finish();
-      one.begin(0);
-      first = i;
-    }
-    one.append(0, view, 0, timestamps[i]!, bits[2 * i]!, bits[2 * i + 1]!);
-  }
-  finish();
 }
 
 function encodeHistograms(samples: SampleColumns, { from, to, perChunk }: Run, out: Chunk[]): void {

@@ -19,6 +19,8 @@ export interface HistogramWindow {
   last: number;
   end: number;
   readonly range: number;
+  /** As of a WindowJob. */
+  readonly unevenMs: number;
 }
 
 /** Computes a function for one window into `result`; false where there is no result. */
@@ -35,8 +37,8 @@ export function rateOfHistograms(func: string): HistogramKernel {
   const isRate = func === 'rate';
   const other = new FloatHistogram();
   return (samples, window, result, note) => {
-    const { first, last, end, range } = window;
-    const started = { timestamps: samples.timestamps, starts: samples.starts, range };
+    const { first, last, end, range, unevenMs } = window;
+    const started = { timestamps: samples.timestamps, starts: samples.starts, range, unevenMs };
     const growth = { first, last, end, firstValue: isCounter ? samples.countAt(first) : undefined };
     const isInside = startsInside(started, first, end);
     if (first === last && !isInside) return false;

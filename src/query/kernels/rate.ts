@@ -1,7 +1,7 @@
 // Kernels of rate, increase, delta (extrapolated to the window's borders) and irate, idelta, resets, changes.
 // Semantics and order of float operations follow Prometheus 3.14, promql/functions.go (extrapolatedRate, instantValue).
 
-import type { RangeKernel, WindowJob } from './window.ts';
+import { distanceAtEnd, distanceAtStart, type RangeKernel, type WindowJob } from './window.ts';
 
 /** Extrapolates up to the window's border when it is nearer than this many average sample distances. */
 const BORDER_FACTOR = 1.1;
@@ -16,7 +16,7 @@ export const increaseKernel: RangeKernel = (job) => extrapolate(job, true, false
 export const deltaKernel: RangeKernel = (job) => extrapolate(job, false, false);
 
 function extrapolate(job: WindowJob, isCounter: boolean, isRate: boolean): void {
-  const { timestamps, values, from, to, steps, output, present, offset, range, step } = job;
+  const { timestamps, values, from, to, steps, output, present, offset, range, step, unevenMs } = job;
   const rangeSeconds = range / 1000;
   // The next counter reset at or after an index is found by walking forward: windows only move forward.
   const resets = isCounter ? resetIndexes(values, steps === 0 ? 0 : to[steps - 1]!) : NO_RESETS;
@@ -38,10 +38,15 @@ function extrapolate(job: WindowJob, isCounter: boolean, isRate: boolean): void 
     const lastTime = timestamps[last]!;
     const sampled = (lastTime - firstTime) / 1000;
     const average = sampled / (last - first);
-    const threshold = average * BORDER_FACTOR;
+    let before = average;
+    let after = average;
+    if (unevenMs > 0) {
+      before = distanceAtStart(timestamps, first, average * 1000, unevenMs) / 1000;
+      after = distanceAtEnd(timestamps, last, average * 1000, unevenMs) / 1000;
+    }
     let toStart = (firstTime - (end - range)) / 1000;
     let toEnd = (end - lastTime) / 1000;
-    if (toStart >= threshold) toStart = average / 2;
+    if (toStart >= before * BORDER_FACTOR) toStart = before / 2;
     if (
       isCounter &&
       result > 0 &&
@@ -53,7 +58,7 @@ function extrapolate(job: WindowJob, isCounter: boolean, isRate: boolean): void 
       const toZero = sampled * (values[first]! / result);
       if (toZero < toStart) toStart = toZero;
     }
-    if (toEnd >= threshold) toEnd = average / 2;
+    if (toEnd >= after * BORDER_FACTOR) toEnd = after / 2;
     let factor = 1;
     if (sampled !== 0) factor = (sampled + toStart + toEnd) / sampled;
     if (isRate) factor /= rangeSeconds;

@@ -2,7 +2,7 @@
 // new start time is a reset even when the value did not fall, and a counter that started inside the window started from 0 then.
 // After Prometheus 3.14, promql/functions.go (extrapolatedRate, isStartTimestampReset). Start time 0 means unknown.
 
-import type { RangeKernel, WindowJob } from './window.ts';
+import { distanceAtEnd, distanceAtStart, type RangeKernel, type WindowJob } from './window.ts';
 
 /** Extrapolates up to the window's border when it is nearer than this many average sample distances. */
 const BORDER_FACTOR = 1.1;
@@ -69,11 +69,13 @@ export interface StartedSamples {
   readonly timestamps: Float64Array;
   readonly starts: Float64Array | undefined;
   readonly range: number;
+  /** As of a WindowJob. */
+  readonly unevenMs: number;
 }
 
 /** Whether the first sample's counter started inside the window that ends at `end`, which is left-open. */
 export function startsInside(
-  { timestamps, starts, range }: StartedSamples,
+  { timestamps, starts, range }: Omit<StartedSamples, 'unevenMs'>,
   first: number,
   end: number,
 ): boolean {
@@ -96,26 +98,28 @@ export function extrapolation(
   job: StartedSamples,
   { first, last, end, increase, firstValue }: Growth,
 ): number {
-  const { timestamps, starts, range } = job;
+  const { timestamps, starts, range, unevenMs } = job;
   const firstTime = timestamps[first]!;
   const lastTime = timestamps[last]!;
   let sampled = (lastTime - firstTime) / 1000;
   const average = last > first ? sampled / (last - first) : 0;
-  const threshold = average * BORDER_FACTOR;
+  const isUneven = unevenMs > 0 && last > first;
+  const before = isUneven ? distanceAtStart(timestamps, first, average * 1000, unevenMs) / 1000 : average;
+  const after = isUneven ? distanceAtEnd(timestamps, last, average * 1000, unevenMs) / 1000 : average;
   let toStart = 0;
   let toEnd = (end - lastTime) / 1000;
   if (startsInside(job, first, end)) sampled = (lastTime - starts![first]!) / 1000;
   else if (last === first) return 0;
   else {
     toStart = (firstTime - (end - range)) / 1000;
-    if (toStart >= threshold) toStart = average / 2;
+    if (toStart >= before * BORDER_FACTOR) toStart = before / 2;
     // A counter is never negative: its zero point is the farthest it can have started.
     if (firstValue !== undefined && increase > 0 && firstValue >= 0) {
       const toZero = sampled * (firstValue / increase);
       if (toZero < toStart) toStart = toZero;
     }
   }
-  if (toEnd >= threshold) toEnd = average / 2;
+  if (toEnd >= after * BORDER_FACTOR) toEnd = after / 2;
   return sampled === 0 ? 1 : (sampled + toStart + toEnd) / sampled;
 }
 

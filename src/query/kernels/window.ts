@@ -26,10 +26,15 @@ export interface WindowJob {
   starts: Float64Array | undefined;
   /** Set by kernels that find a sample which started inside the one before. */
   overlapSeen: boolean;
+  /** Where samples of several resolutions stand side by side: the coarsest of them, ms; else 0. */
+  unevenMs: number;
   /** How far windows reach beyond their borders, ms: 0 but for extended selectors. */
   before: number;
   after: number;
 }
+
+/** A greater distance than this many windows is a gap. */
+const UNEVEN_FACTOR = 1.1;
 
 /** Computes a range function for every step of a job; `first` and `second` are its scalar arguments per step. */
 export type RangeKernel = (job: WindowJob, first: Float64Array, second: Float64Array) => void;
@@ -75,6 +80,32 @@ export function findWindows(job: WindowSearch, count: number): void {
     to[i] = high;
     end += step;
   }
+}
+
+/**
+ * How far apart samples are at the beginning of a window, ms, when they are `average` apart in all of it: further, where coarser ones
+ * stand there than behind them. Two samples are in the window at least.
+ */
+export function distanceAtStart(
+  timestamps: Float64Array,
+  first: number,
+  average: number,
+  unevenMs: number,
+): number {
+  const at = first > 0 ? first : 1;
+  const distance = timestamps[at]! - timestamps[at - 1]!;
+  return distance > average && distance <= unevenMs * UNEVEN_FACTOR ? distance : average;
+}
+
+/** As distanceAtStart, at the window's end. */
+export function distanceAtEnd(
+  timestamps: Float64Array,
+  last: number,
+  average: number,
+  unevenMs: number,
+): number {
+  const distance = timestamps[last]! - timestamps[last - 1]!;
+  return distance > average && distance <= unevenMs * UNEVEN_FACTOR ? distance : average;
 }
 
 /** The step after the last of a slice from step `start` on whose windows hold about `samplesMax` samples together. */

@@ -17,6 +17,7 @@ import { type ByteSource, readRanges } from './byte-source.ts';
 import { type ChunkStore, type LoadedSeries, loadChunks } from './chunk-load.ts';
 import type { IndexHeader } from './index-header.ts';
 import { readSeriesTable, type SeriesTable, seriesTableWeight, tableWithin } from './series-table.ts';
+import { walkSeries } from './series-walk.ts';
 import type { Tombstones } from './tombstones.ts';
 
 /** Postings lists looked up one by one through the cache; more are read in bulk. */
@@ -117,6 +118,16 @@ export class BlockReader {
       table,
       load: (first, last, signal) => loadChunks(this.chunks, table, { first, end: last }, signal),
     };
+  }
+
+  /** All series in label order, some at a time. Errors: `corrupt`, those of the files, the signal's reason. */
+  async *walk(signal?: AbortSignal): AsyncGenerator<LoadedSeries> {
+    const { files, chunks, pause, meta } = this;
+    const entryBytesMax = meta.thanos?.seriesBytesMax ?? 0;
+    yield* walkSeries(
+      { index: files.index, header: await this.header(signal), chunks, entryBytesMax, pause },
+      signal,
+    );
   }
 
   /** Label names of the series that match, sorted; without matchers from the header alone. */

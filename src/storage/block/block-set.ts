@@ -11,12 +11,20 @@ import type { BlockMeta } from './block-meta.ts';
 import type { BlockReader, BlockReadOptions, BlockSelection } from './block-reader.ts';
 import type { LoadedSeries } from './chunk-load.ts';
 import { mergeRead } from './merge-samples.ts';
+import type { SeriesPlace } from './sliced-read.ts';
+import { resolutionOf, type Slice, withRawStretches } from './slices.ts';
 
 /** An open block of a set with the number of reads under way. */
 interface Member {
   readonly reader: BlockReader;
   users: number;
   removed: boolean;
+}
+
+/** What a selection over blocks may use. */
+export interface SetReadOptions extends BlockReadOptions {
+  /** Which stretches are read from downsampled blocks (planSlices); all others are read raw. All blocks when absent. */
+  readonly slices?: readonly Slice[];
 }
 
 /** Open blocks by ULID. Removing one waits for the reads that use it. */
@@ -81,9 +89,11 @@ export class BlockSet {
     matchers: readonly CompiledMatcher[],
     start: number,
     end: number,
-    options: BlockReadOptions = {},
+    options: SetReadOptions = {},
   ): Promise<MergedSelection> {
-    const members = this.membersWithin(start, end);
+    const { slices } = options;
+    const all = this.membersWithin(start, end);
+    const members = slices === undefined ? all : membersFor(all, withRawStretches(slices, { start, end }));
     const release = this.hold(members);
     try {
       const parts = await Promise.all(
@@ -150,6 +160,16 @@ export class BlockSet {
   }
 }
 
+// Those that have a stretch of their own resolution.
+function membersFor(members: readonly Member[], stretches: readonly Slice[]): Member[] {
+  return members.filter(({ reader: { meta } }) =>
+    stretches.some(
+      ({ start, end, resolutionMs }) =>
+        resolutionOf(meta) === resolutionMs && meta.minTime <= end && meta.maxTime > start,
+    ),
+  );
+}
+
 function byStart(a: BlockMeta, b: BlockMeta): number {
   return a.minTime - b.minTime || compareText(a.ulid, b.ulid);
 }
@@ -203,6 +223,7 @@ export class MergedSelection {
       this.rows.subarray(first * width, end * width),
       loaded,
       starts,
+      this.parts.map(({ meta }) => resolutionOf(meta)),
     );
   }
 }
@@ -213,6 +234,7 @@ export class LoadedBatch {
   private readonly rows: Int32Array;
   private readonly loaded: readonly (LoadedSeries | undefined)[];
   private readonly starts: Int32Array;
+  private readonly resolutions: readonly number[];
   private readonly scratch: SampleColumns = sampleColumns(256);
 
   constructor(
@@ -220,11 +242,13 @@ export class LoadedBatch {
     rows: Int32Array,
     loaded: readonly (LoadedSeries | undefined)[],
     starts: Int32Array,
+    resolutions: readonly number[],
   ) {
     this.labels = labels;
     this.rows = rows;
     this.loaded = loaded;
     this.starts = starts;
+    this.resolutions = resolutions;
   }
 
   /** Bytes of chunk data held in memory. */
@@ -232,6 +256,18 @@ export class LoadedBatch {
     let sum = 0;
     for (const part of this.loaded) sum += part?.bytes ?? 0;
     return sum;
+  }
+
+  /** Where series `index` is, block by block. */
+  places(index: number): SeriesPlace[] {
+    const out: SeriesPlace[] = [];
+    for (let p = 0; p < this.loaded.length; p++) {
+      const row = this.rows[index * this.loaded.length + p]!;
+      const loaded = this.loaded[p];
+      if (row < 0 || loaded === undefined) continue;
+      out.push({ resolutionMs: this.resolutions[p]!, loaded, index: row - this.starts[p]! });
+    }
+    return out;
   }
 
   /**

@@ -11,7 +11,7 @@ import type { SampleColumns } from '../../model/samples.ts';
 import { type ByteSource, readRanges } from './byte-source.ts';
 import { encodingName, offsetOf, segmentOf } from './chunk-segments.ts';
 import type { SeriesTable } from './series-table.ts';
-import { dropDeleted, type Tombstones } from './tombstones.ts';
+import { type DeletedInterval, dropDeleted, type Tombstones } from './tombstones.ts';
 
 /** Guess of a chunk's size where meta.json is silent (Thanos's estimate); longer ones cost another read. */
 const CHUNK_BYTES_GUESS = 16_000;
@@ -160,6 +160,11 @@ export class LoadedSeries {
   /** Whether parts of the series are deleted, so that its chunks must not be handed on verbatim. */
   hasDeletions(index: number): boolean {
     return this.store.tombstones.has(this.table.refs[this.first + index]!);
+  }
+
+  /** What is deleted of series `index`; undefined for nothing. */
+  deletions(index: number): readonly DeletedInterval[] | undefined {
+    return this.store.tombstones.get(this.table.refs[this.first + index]!);
   }
 
   /** The chunks of series `index` in time order, borrowed; deletions are not applied. */

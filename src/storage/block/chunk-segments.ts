@@ -2,10 +2,14 @@
 // header and then chunks: uvarint data length, encoding byte, data, CRC32C of encoding and data. A chunk's reference is
 // (segment index from 0) * 2^32 + offset, a double that stays exact for 2^21 segments.
 
-import { ByteWriter } from '../../codec/bytes.ts';
+import { aggregateSampleCount, isHistogramAggregate } from '../../codec/aggregate-chunk.ts';
+import { ByteWriter, putUint32 } from '../../codec/bytes.ts';
 import {
+  CHUNK_AGGREGATE,
   CHUNK_FLOAT_HISTOGRAM,
+  CHUNK_FLOAT_HISTOGRAM_ST,
   CHUNK_HISTOGRAM,
+  CHUNK_HISTOGRAM_ST,
   CHUNK_XOR,
   CHUNK_XOR2,
   type Chunk,
@@ -33,9 +37,9 @@ const ENCODING_NAMES: Readonly<Record<number, string>> = {
   [CHUNK_HISTOGRAM]: 'histogram',
   [CHUNK_FLOAT_HISTOGRAM]: 'floathistogram',
   [CHUNK_XOR2]: 'XOR2',
-  5: 'histogramST',
-  6: 'floathistogramST',
-  255: 'aggregate (Thanos downsampled)',
+  [CHUNK_HISTOGRAM_ST]: 'histogramST',
+  [CHUNK_FLOAT_HISTOGRAM_ST]: 'floathistogramST',
+  [CHUNK_AGGREGATE]: 'aggregate (Thanos downsampled)',
 };
 
 /** The name Prometheus gives a chunk encoding, or its number. */
@@ -46,16 +50,28 @@ export function encodingName(encoding: number): string {
 /** Whether a chunk of this encoding holds histograms. */
 export function isHistogramEncoding(encoding: number): boolean {
   return (
-    encoding === CHUNK_HISTOGRAM || encoding === CHUNK_FLOAT_HISTOGRAM || encoding === 5 || encoding === 6
+    encoding === CHUNK_HISTOGRAM ||
+    encoding === CHUNK_FLOAT_HISTOGRAM ||
+    encoding === CHUNK_HISTOGRAM_ST ||
+    encoding === CHUNK_FLOAT_HISTOGRAM_ST
   );
 }
 
-/** Samples of a chunk, from the count in its first two bytes (14 bits of it in the ST histogram encodings). */
+/**
+ * Samples of a chunk, from the count in its first two bytes (14 bits of it in the ST histogram encodings); windows of an aggregate
+ * chunk.
+ */
 export function chunkSampleCount(encoding: number, data: Uint8Array): number {
+  if (encoding === CHUNK_AGGREGATE) return aggregateSampleCount(data);
   if (data.length < 2)
     throw new DomainError('corrupt', `cannot read a chunk: ${data.length} bytes, at least 2 wanted`);
   const count = (data[0]! << 8) | data[1]!;
-  return encoding === 5 || encoding === 6 ? count & 0x3fff : count;
+  return encoding === CHUNK_HISTOGRAM_ST || encoding === CHUNK_FLOAT_HISTOGRAM_ST ? count & 0x3fff : count;
+}
+
+/** Whether a chunk holds histograms, or aggregates of some. */
+export function holdsHistograms(encoding: number, data: Uint8Array): boolean {
+  return encoding === CHUNK_AGGREGATE ? isHistogramAggregate(data) : isHistogramEncoding(encoding);
 }
 
 /** The segment index (from 0) of a chunk reference. */
@@ -117,22 +133,32 @@ export class ChunkSegmentWriter {
 
   /** Appends a chunk (`fits` must hold) and gives its reference; `settled` is a write to wait for, if one began. */
   write(chunk: Chunk): { readonly ref: number; readonly settled: Promise<void> | undefined } {
-    const sink = this.sink;
-    invariant(sink !== undefined, 'a segment must be open before a chunk is written');
-    const ref = this.done.length * TWO_32 + sink.position;
-    const head = this.head;
+    const { head, tail } = this;
     head.clear();
     head.uvarint(chunk.bytes.length);
     head.u8(chunk.encoding);
     const crc = crc32c(chunk.bytes, crc32c(head.bytes.subarray(head.length - 1, head.length)));
-    const frame = new Uint8Array(head.length + chunk.bytes.length + 4);
+    putUint32(tail, 0, crc);
+    const length = head.length + chunk.bytes.length + tail.length;
+    if (this.sink?.hasRoom(length)) {
+      const { ref } = this.writeFrame(head.written());
+      void this.sink.write(chunk.bytes);
+      void this.sink.write(tail);
+      if (length > this.chunkBytesMax) this.chunkBytesMax = length;
+      return { ref, settled: undefined };
+    }
+    const frame = new Uint8Array(length);
     frame.set(head.written());
     frame.set(chunk.bytes, head.length);
-    this.tail[0] = crc >>> 24;
-    this.tail[1] = crc >>> 16;
-    this.tail[2] = crc >>> 8;
-    this.tail[3] = crc;
-    frame.set(this.tail, frame.length - 4);
+    frame.set(tail, length - tail.length);
+    return this.writeFrame(frame);
+  }
+
+  /** Appends a chunk that has its frame (`fits` must hold for its length) as `write` does; borrowed until that has settled. */
+  writeFrame(frame: Uint8Array): { readonly ref: number; readonly settled: Promise<void> | undefined } {
+    const sink = this.sink;
+    invariant(sink !== undefined, 'a segment must be open before a chunk is written');
+    const ref = this.done.length * TWO_32 + sink.position;
     if (frame.length > this.chunkBytesMax) this.chunkBytesMax = frame.length;
     return { ref, settled: sink.write(frame) };
   }

@@ -13,7 +13,7 @@ import { crc32c } from '../../codec/hash.ts';
 import { DomainError } from '../../model/errors.ts';
 import { compareText } from '../../model/text.ts';
 import type { Disk } from '../../platform/disk.ts';
-import { INDEX_MAGIC, INDEX_TOC_BYTES, INDEX_VERSION } from '../index/index-writer.ts';
+import { INDEX_MAGIC, INDEX_TOC_BYTES, INDEX_VERSION } from '../index/index-sections.ts';
 import type { ByteSource } from './byte-source.ts';
 
 /** Name of the file beside a block's meta.json in the local cache. */

@@ -72,7 +72,7 @@ function mergeAny(target: SampleColumns, added: SampleColumns): void {
     const isMine = mine <= theirs;
     if (isMine) pushSample(merged, target, i);
     else pushSample(merged, added, j);
-    if (merged.count > 1 && isMine !== isLastMine) forgetHint(merged);
+    if (merged.count > 1 && isMine !== isLastMine) forgetNoReset(merged);
     isLastMine = isMine;
     if (mine <= theirs) i++;
     if (theirs <= mine) j++;
@@ -80,8 +80,11 @@ function mergeAny(target: SampleColumns, added: SampleColumns): void {
   Object.assign(target, merged);
 }
 
-// That there was no counter reset is only known of two histograms that were written one after the other.
-function forgetHint({ histograms, rows, count }: SampleColumns): void {
+/**
+ * Takes back of the sample added last that no counter reset came before it: known only of two histograms that were written one after
+ * the other.
+ */
+export function forgetNoReset({ histograms, rows, count }: SampleColumns): void {
   const row = rows[count - 1];
   if (histograms === undefined || row === undefined || row < 0) return;
   if (histograms.hints[row] === RESET_HINT.noReset) histograms.hints[row] = RESET_HINT.unknown;

@@ -5,7 +5,7 @@ import { crc32c } from '../../codec/hash.ts';
 import { DomainError } from '../../model/errors.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { Pause } from '../../model/pause.ts';
-import { SERIES_ALIGN } from '../index/index-writer.ts';
+import { SERIES_ALIGN } from '../index/index-sections.ts';
 import { type ByteSource, readRanges } from './byte-source.ts';
 import type { IndexHeader } from './index-header.ts';
 

@@ -4,6 +4,7 @@ import type { Disk, DiskFile } from '../../platform/disk.ts';
 
 /** Bytes collected before they go to the disk. */
 const BUFFER_BYTES = 1 << 20;
+const ZEROS = new Uint8Array(16);
 
 /** An append-only file being written; `position` counts all bytes handed in. */
 export class FileSink {
@@ -18,17 +19,22 @@ export class FileSink {
 
   /** Appends bytes; borrowed only for the call unless they are larger than the buffer (then until it resolves). */
   write(bytes: Uint8Array): Promise<void> | undefined {
-    if (bytes.length <= BUFFER_BYTES - this.buffered) {
+    if (this.hasRoom(bytes.length)) {
       this.take(bytes);
       return undefined;
     }
     return this.writeThrough(bytes);
   }
 
-  /** Appends zeros up to a multiple of `size` (a divisor of the buffer size). */
-  async pad(size: number): Promise<void> {
+  /** Whether `write` of so many bytes has nothing to wait for. */
+  hasRoom(bytes: number): boolean {
+    return bytes <= BUFFER_BYTES - this.buffered;
+  }
+
+  /** Appends zeros up to a multiple of `size` (at most 16); a write to wait for, if one began. */
+  pad(size: number): Promise<void> | undefined {
     const rest = this.position % size;
-    if (rest !== 0) await this.write(new Uint8Array(size - rest));
+    return rest === 0 ? undefined : this.write(ZEROS.subarray(rest, size));
   }
 
   /** Puts everything on the disk, durably, and closes the file. */

@@ -37,6 +37,7 @@ function run(name: string, series: Series, first = 0, second = 0): (number | und
     offset: 2,
     starts: undefined,
     overlapSeen: false,
+    unevenMs: 0,
     before: 0,
     after: 0,
   };

@@ -35,6 +35,7 @@ function jobOf({ timestamps, values }: Series, steps: number, reach: number): Wi
     offset: 1,
     starts: Float64Array.from(timestamps, (time, i) => (i % 5 === 0 ? 0 : time - 10 * (i % 4))),
     overlapSeen: false,
+    unevenMs: 0,
     before: reach,
     after: reach,
   };

@@ -9,8 +9,8 @@ import { DomainError } from '../../../src/model/errors.ts';
 import { compareLabels, type Labels, labelsOf } from '../../../src/model/labels.ts';
 import type { MatchOperator } from '../../../src/model/matcher.ts';
 import { type Disk, realDisk } from '../../../src/platform/disk.ts';
+import type { BlockFacts } from '../../../src/storage/block/block-builder.ts';
 import { type BlockCaches, blockCaches } from '../../../src/storage/block/block-reader.ts';
-import type { BlockFacts } from '../../../src/storage/block/block-writer.ts';
 import type { ObjectEntry, ObjectStore } from '../../../src/storage/objects/object-store.ts';
 
 /** A sample as tests write it. */

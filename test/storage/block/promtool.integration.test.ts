@@ -15,8 +15,7 @@ import { openDiskBlock } from '../../../src/storage/block/open-block.ts';
 import { appendOutcome } from '../../../src/storage/head/append-outcome.ts';
 import { openHead } from '../../../src/storage/head/head.ts';
 import { histogramSequence } from '../../helpers/histogram-sequences.ts';
-import { type Server, startProcess } from '../../helpers/server-process.ts';
-import { describeWithServers, findBinary, freePorts } from '../../helpers/servers.ts';
+import { describeWithServers, findBinary } from '../../helpers/servers.ts';
 import {
   chunkSeries,
   factsOf,
@@ -26,6 +25,7 @@ import {
   temporaryDisk,
   testCaches,
 } from './fixtures.ts';
+import { prometheusOn } from './prometheus-on.ts';
 
 const HOUR_MS = 3_600_000;
 /** A fixed two-hour window, long past: 2023-11-14 22:00 UTC. */
@@ -57,29 +57,6 @@ function goNumber(value: number): string {
   if (magnitude !== 0 && (magnitude < 1e-4 || magnitude >= 1e21))
     return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
   return String(value);
-}
-
-/** Starts Prometheus on a folder of blocks. */
-async function prometheusOn(data: string): Promise<Server> {
-  const [port = 0] = await freePorts(1);
-  return startProcess(findBinary('prometheus')!, {
-    name: `prometheus-${port}`,
-    port,
-    otherPorts: [],
-    args: (place) => [
-      `--config.file=${place.folder}/prometheus.yml`,
-      `--storage.tsdb.path=${data}`,
-      '--storage.tsdb.retention.time=100y',
-      `--web.listen-address=127.0.0.1:${port}`,
-    ],
-    files: () => ({ 'prometheus.yml': 'global: {}\n' }),
-    environment: {},
-    ready: () =>
-      fetch(`http://127.0.0.1:${port}/-/ready`).then(
-        (answer) => answer.ok,
-        () => false,
-      ),
-  });
 }
 
 await describeWithServers(['promtool', 'prometheus'], 'blocks with promtool and Prometheus', () => {
