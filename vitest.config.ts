@@ -17,6 +17,8 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/cluster/**', '**/*.integration.test.ts'],
           testTimeout: 20_000,
+          // Left alone, Vitest keeps a core for its own process, which has next to nothing to do: half of a machine of two.
+          maxWorkers: '100%',
         },
       },
       {

@@ -27,6 +27,7 @@ import { realDisk } from './platform/disk.ts';
 import { type LogLevel, realLogger, silentLogger } from './platform/log.ts';
 import { createMetrics } from './platform/metrics.ts';
 import { realRandom } from './platform/random.ts';
+import { realTurns } from './platform/turns.ts';
 import { type LaunchShard, shardLauncher } from './roles.ts';
 import { stageData, stageObjects } from './stage.ts';
 import { openObjects, queryKernels, queryMemory } from './world.ts';
@@ -54,6 +55,7 @@ async function openThreadWorld(start: ThreadStart, bus: Bus): Promise<World> {
     disk: isStage ? stageData(disk) : disk,
     metrics,
     memory: queryMemory(config, metrics, threads),
+    turns: realTurns(),
     kernels: queryKernels(log),
     log,
   };

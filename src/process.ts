@@ -157,6 +157,8 @@ function mountRoutes(
       actor: roles.querier,
       config,
       clock: world.clock,
+      ...(world.memory === undefined ? {} : { memory: world.memory }),
+      ...(world.turns === undefined ? {} : { turns: world.turns }),
       processId: world.identity.id,
       version,
       startedMs,

@@ -18,6 +18,7 @@ import type { Logger } from './platform/log.ts';
 import { heapBytesMax, MemoryPool } from './platform/memory.ts';
 import { createMetrics, type Metrics } from './platform/metrics.ts';
 import { randomHex, realRandom } from './platform/random.ts';
+import { realTurns } from './platform/turns.ts';
 import { folderStore } from './storage/objects/folder.ts';
 import type { ObjectStore } from './storage/objects/object-store.ts';
 
@@ -81,6 +82,7 @@ export async function openWorld(
     metrics,
     memory: queryMemory(config, metrics, threads),
     kernels: queryKernels(log),
+    turns: realTurns(),
     log: log.with({ process: identity.id }),
   };
   return { world, threads, hub: links.hub, close: links.close };
@@ -96,16 +98,25 @@ export function shardThreads(config: Config, partitions: number): number {
 /** The working memory of the queries of one of `threads` threads; together half of a heap, where nothing else is set. */
 export function queryMemory({ query }: Config, metrics: Metrics, threads: number): MemoryPool {
   const bytes = query.process_memory_bytes_max;
+  const refused = metrics.counter(
+    'skein_query_memory_refused_total',
+    'How often a query wanted more memory than was left, and ended with an error.',
+  );
   const pool = new MemoryPool(
     'query.process_memory_bytes_max',
     Math.floor((bytes === 0 ? heapBytesMax() / 2 : bytes) / threads),
+    () => refused.add(),
   );
-  metrics.gauge(
+  const watch = (name: string, help: string, read: () => number): void => {
+    metrics.gauge(name, help, [], (gauge) => gauge.set(read()));
+  };
+  watch(
     'skein_query_memory_bytes',
-    'Working memory that the queries of this process hold, its shards included.',
-    [],
-    (gauge) => gauge.set(pool.held),
+    'Memory that the queries of this process hold, its shards and answers on their way included.',
+    () => pool.held,
   );
+  watch('skein_query_memory_bytes_max', 'What they may hold.', () => pool.bytesMax);
+  watch('skein_query_memory_bytes_peak', 'The most they ever held.', () => pool.peak);
   return pool;
 }
 

@@ -10,6 +10,7 @@ import type { Logger } from '../platform/log.ts';
 import type { MemoryPool } from '../platform/memory.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { Random } from '../platform/random.ts';
+import type { Turns } from '../platform/turns.ts';
 import type { ObjectStore } from '../storage/objects/object-store.ts';
 
 /** Where an actor is in its life; published in the directory. */
@@ -50,6 +51,8 @@ export interface World {
   readonly memory?: MemoryPool;
   /** WebAssembly kernels of this thread; without them their twins in TypeScript run. */
   readonly kernels?: Kernels | undefined;
+  /** What queries that compute for long take turns by; without it each gives way by itself. */
+  readonly turns?: Turns;
   readonly log: Logger;
 }
 

@@ -15,6 +15,7 @@ export interface FragmentLimits {
   readonly samplesMax: number;
   readonly seriesMax: number;
   readonly memoryBytesMax: number;
+  readonly samplesSeenMax?: number;
 }
 
 /** The smallest hashes of the values of a label, or of all label pairs for the name '' (model/distinct.ts); float64 little-endian. */

@@ -11,7 +11,7 @@ import { JsonBytes, plainText } from './json-bytes.ts';
 import type { RowPrinter, Stamps } from './row-printer.ts';
 
 /** Bytes are handed on once they are this many. */
-const PIECE_BYTES = 128 * 1024;
+const PIECE_BYTES = 64 * 1024;
 /** Warnings, and infos, that an answer shows at most. */
 const NOTES_MAX = 10;
 /** Points of a raw series that become one text. */
@@ -30,15 +30,22 @@ export interface SeriesColumns {
   readonly histograms?: { readonly columns: HistogramColumns; readonly rows: Int32Array } | undefined;
 }
 
+/** Series of some batches in an order of their own: series i is row rows[i] of batches[partOf[i]]. */
+export interface JsonSeries {
+  readonly batches: readonly SeriesColumns[];
+  readonly partOf: Uint32Array;
+  readonly rows: Uint32Array;
+}
+
 /** A query's value; times in ms. */
 export type JsonQueryValue =
   | { readonly type: 'scalar'; readonly timestamp: number; readonly value: number }
   | { readonly type: 'string'; readonly timestamp: number; readonly value: string }
-  | { readonly type: 'vector'; readonly timestamp: number; readonly batch: SeriesColumns }
+  | { readonly type: 'vector'; readonly timestamp: number; readonly series: JsonSeries }
   | {
       readonly type: 'matrix';
       readonly range: { readonly start: number; readonly step: number };
-      readonly batch: SeriesColumns;
+      readonly series: JsonSeries;
     }
   | { readonly type: 'raw-matrix'; readonly series: readonly JsonRawSeries[] };
 
@@ -172,10 +179,10 @@ function* resultItems(
       out.raw(`${value.timestamp / 1000},${withoutRisks(JSON.stringify(value.value))}`);
       break;
     case 'vector':
-      yield* vectorItems(timestampText(value.timestamp), value.batch, out);
+      yield* vectorItems(timestampText(value.timestamp), value.series, out);
       break;
     case 'matrix':
-      yield* matrixItems(value.range, value.batch, out, printer);
+      yield* matrixItems(value.range, value.series, out, printer);
       break;
     case 'raw-matrix':
       for (const series of value.series) if (series.values.length > 0) yield* rawItem(series, out);
@@ -183,10 +190,15 @@ function* resultItems(
   }
 }
 
-function* vectorItems(time: string, batch: SeriesColumns, out: JsonBytes): Generator<Progress> {
-  const { labels, steps, values, present, histograms } = batch;
+function* vectorItems(
+  time: string,
+  { batches, partOf, rows }: JsonSeries,
+  out: JsonBytes,
+): Generator<Progress> {
   const between = `,"value":[${time},"`;
-  for (let row = 0; row < labels.length; row++) {
+  for (let i = 0; i < rows.length; i++) {
+    const { labels, steps, values, present, histograms } = batches[partOf[i]!]!;
+    const row = rows[i]!;
     const cell = row * steps;
     if (present[cell] === 0) continue;
     yield 'begins';
@@ -222,13 +234,15 @@ function stampsOf({ start, step }: { start: number; step: number }, steps: numbe
 
 function* matrixItems(
   range: { start: number; step: number },
-  batch: SeriesColumns,
+  { batches, partOf, rows }: JsonSeries,
   out: JsonBytes,
   printer: RowPrinter | undefined,
 ): Generator<Progress> {
-  const { labels, steps, present } = batch;
-  const stamps = stampsOf(range, steps);
-  for (let row = 0; row < labels.length; row++) {
+  const stamps = stampsOf(range, batches[0]?.steps ?? 0);
+  for (let i = 0; i < rows.length; i++) {
+    const batch = batches[partOf[i]!]!;
+    const { labels, steps, present } = batch;
+    const row = rows[i]!;
     const from = row * steps;
     const first = present.indexOf(1, from);
     if (first < 0 || first >= from + steps) continue;
@@ -236,7 +250,7 @@ function* matrixItems(
     out.raw('{"metric":');
     out.labels(labels[row]!);
     if (histogramCount(batch, from) > 0) {
-      yield* mixedRow((i) => range.start + i * range.step, batch, from, out);
+      yield* mixedRow((step) => range.start + step * range.step, batch, from, out);
       continue;
     }
     out.raw(',"values":[');

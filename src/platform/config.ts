@@ -90,12 +90,12 @@ export interface Config {
     readonly concurrency_max: number;
     readonly tenant_concurrency_max: number;
     readonly tenant_queue_max: number;
+    readonly light_samples_max: number;
     readonly log_queries_longer_than: number;
     readonly owner_wait: number;
     readonly hedge_after: number;
     readonly partial_response: boolean;
     readonly text_bytes_max: number;
-    readonly answers_bytes_max: number;
   };
   readonly canary: {
     readonly enabled: boolean;
@@ -308,7 +308,7 @@ export const SETTINGS: {
     memory_bytes_max: bytes('1GiB', 'Working memory of one query.', { min: '1MiB' }),
     process_memory_bytes_max: bytes(
       '0B',
-      'Working memory of all queries of a process, its shards included; one that would take more gets 503. 0 = half of what the heap may grow to.',
+      'Memory of all queries of a process, its shards and answers that wait for their readers included; one that would take more gets 503. An eighth is for queries that need no more than 1 MiB. 0 = half of what the heap may grow to.',
     ),
     concurrency_max: integer(
       20,
@@ -326,6 +326,11 @@ export const SETTINGS: {
       100,
       'Queries of one tenant waiting for their turn before new ones get 429, as Mimir max_outstanding_requests_per_tenant.',
       { min: 1 },
+    ),
+    light_samples_max: integer(
+      100_000,
+      'A query that finds all places taken is tried beside them, and waits only if it is not light: its series times its steps (a hundred at least) come to more than this in a partition. Some milliseconds of work. 0 = all wait.',
+      {},
     ),
     log_queries_longer_than: duration(
       '0s',
@@ -345,11 +350,6 @@ export const SETTINGS: {
       'Answer with a warning when a partition is missing, as Thanos; false makes it an error.',
     ),
     text_bytes_max: bytes('128KiB', 'Longest query text.', { min: '1KiB' }),
-    answers_bytes_max: bytes(
-      '512MiB',
-      'Results that wait for their readers before new queries get 503: slow readers cannot fill the memory.',
-      { min: '1MiB' },
-    ),
   },
   canary: {
     enabled: flag(false, 'Adds the canary role to the roles of this process.'),

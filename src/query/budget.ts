@@ -5,9 +5,10 @@ import { DomainError } from '../model/errors.ts';
 import type { Pause } from '../model/pause.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { MemoryPool } from '../platform/memory.ts';
+import type { Turns, TurnTaker } from '../platform/turns.ts';
 
-/** How long a query computes before it lets other work of the process run, ms. */
-const SLICE_MS = 25;
+/** How long a query computes before it lets other work of the process run where queries do not take turns, ms. */
+const SLICE_MS = 10;
 
 /** Limits of one query. */
 export interface QueryLimits {
@@ -17,6 +18,8 @@ export interface QueryLimits {
   readonly seriesMax: number;
   /** Bytes of working memory of one query. */
   readonly memoryBytesMax: number;
+  /** Samples that its steps may see together: bounds what it computes. Without it they may see any number. */
+  readonly samplesSeenMax?: number;
 }
 
 /** What a query has used so far; it changes while the query runs. */
@@ -37,10 +40,12 @@ export interface QueryHost {
   readonly clock?: Clock;
   /** Working memory of all queries together. */
   readonly memory?: MemoryPool;
+  /** What queries take turns by; without it each gives way by itself. */
+  readonly turns?: Turns;
 }
 
 /** Mutable account of one query; close() it when the query is over. */
-export class QueryBudget implements QueryAccount {
+export class QueryBudget implements QueryAccount, TurnTaker {
   readonly limits: QueryLimits;
   readonly signal: AbortSignal;
   samplesRead = 0;
@@ -49,18 +54,21 @@ export class QueryBudget implements QueryAccount {
   seriesSeen = 0;
   bytesNow = 0;
   bytesPeak = 0;
+  turns = 0;
   /** breathe() to hand on to work that does not know of budgets. */
   readonly pause: Pause = () => this.breathe();
   #samplesNow = 0;
   #pool: MemoryPool | undefined;
   readonly #clock: Clock | undefined;
+  readonly #turns: Turns | undefined;
   #sliceStart: number;
 
-  constructor(limits: QueryLimits, signal: AbortSignal, { clock, memory }: QueryHost = {}) {
+  constructor(limits: QueryLimits, signal: AbortSignal, { clock, memory, turns }: QueryHost = {}) {
     this.limits = limits;
     this.signal = signal;
     this.#clock = clock;
     this.#pool = memory;
+    this.#turns = turns;
     this.#sliceStart = this.now();
   }
 
@@ -75,11 +83,18 @@ export class QueryBudget implements QueryAccount {
     this.#pool = undefined;
   }
 
+  /** Whether breathe() would have it wait: looked at where work cannot wait, but can stop in the middle. */
+  get isDue(): boolean {
+    if (this.#turns !== undefined) return this.#turns.isOver;
+    return this.#clock !== undefined && this.#clock.monotonic() - this.#sliceStart >= SLICE_MS;
+  }
+
   /** Like check(), and a promise to wait for when the query has computed for long enough; call it between batches. */
   breathe(): Promise<void> | undefined {
     this.check();
+    if (this.#turns !== undefined) return this.#turns.take(this)?.then(() => this.check());
     const clock = this.#clock;
-    if (clock === undefined || clock.monotonic() - this.#sliceStart < SLICE_MS) return undefined;
+    if (clock === undefined || !this.isDue) return undefined;
     return new Promise((resolve, reject) => {
       clock.after(0, () => {
         this.#sliceStart = clock.monotonic();
@@ -115,6 +130,17 @@ export class QueryBudget implements QueryAccount {
     throw new DomainError('execution', text);
   }
 
+  /** Counts samples that were read, each once for each selector, and how often steps saw them. */
+  countSamples(read: number, queryable: number): void {
+    this.samplesRead += read;
+    this.samplesQueryable += queryable;
+    if (this.samplesQueryable > (this.limits.samplesSeenMax ?? Number.POSITIVE_INFINITY))
+      throw new DomainError(
+        'execution',
+        `query looks at more than ${this.limits.samplesSeenMax} samples (limit query.light_samples_max)`,
+      );
+  }
+
   /** Gives samples back. */
   releaseSamples(count: number): void {
     this.#samplesNow -= count;
@@ -123,7 +149,12 @@ export class QueryBudget implements QueryAccount {
   /** Counts `count` more series. */
   addSeries(count: number): void {
     this.seriesSeen += count;
-    if (this.seriesSeen > this.limits.seriesMax)
+    this.checkSeries(0);
+  }
+
+  /** Refuses `count` series more before they are read. */
+  checkSeries(count: number): void {
+    if (this.seriesSeen + count > this.limits.seriesMax)
       throw new DomainError(
         'execution',
         `query touches more than ${this.limits.seriesMax} series (limit query.series_max)`,
@@ -132,7 +163,7 @@ export class QueryBudget implements QueryAccount {
 
   /** Takes working memory; `execution` error past the query's own limit, `full` when the process has no more. */
   holdBytes(bytes: number): void {
-    this.#pool?.take(bytes);
+    this.#pool?.take(bytes, this.bytesNow);
     this.bytesNow += bytes;
     if (this.bytesNow > this.bytesPeak) this.bytesPeak = this.bytesNow;
     if (this.bytesNow > this.limits.memoryBytesMax)

@@ -7,6 +7,7 @@ import { DomainError } from '../model/errors.ts';
 import { linkedController } from '../platform/abort.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { MemoryPool } from '../platform/memory.ts';
+import type { Turns } from '../platform/turns.ts';
 import { type QueryAccount, QueryBudget, type QueryLimits } from './budget.ts';
 import { distributes } from './exec/aggregate.ts';
 import { openExecution } from './exec/build-operator.ts';
@@ -22,6 +23,7 @@ import { parseQuery } from './parse/parse-query.ts';
 import { typeOf } from './parse/types.ts';
 import { buildPlan } from './plan/build.ts';
 import { planTree } from './plan/plan-text.ts';
+import { chooseAggregates } from './plan/rules/aggregates.ts';
 import { distribute } from './plan/rules/distribute.ts';
 import { readTotals } from './plan/rules/histogram-totals.ts';
 import { simplify } from './plan/rules/simplify.ts';
@@ -56,12 +58,16 @@ export interface EngineOptions extends EvalModes {
   readonly clock?: Clock;
   /** Working memory of all queries of the process together. */
   readonly memory?: MemoryPool;
+  /** What long queries take turns by. */
+  readonly turns?: Turns;
 }
 
 /** What every query may say. */
 export interface QueryOptions {
   readonly query: string;
   readonly lookbackMs?: number;
+  /** In place of the engine's own, ms; see EvalModes. */
+  readonly maxResolutionMs?: number;
   readonly limits?: QueryLimits;
   readonly signal?: AbortSignal;
   /** Measures each operator; the result has them as `analysis`. */
@@ -99,8 +105,8 @@ export function createEngine(options: EngineOptions): Engine {
     instant: boolean,
     budget: QueryBudget,
   ): Promise<QueryResult> => {
+    await budget.pause();
     const expr = parseCached(parsed, query.query, options.features);
-    budget.check();
     checkGrid(grid, budget);
     refuseType(typeOf(expr), instant);
     const { node, shared } = planQuery(expr, query.query, grid, options);
@@ -112,7 +118,7 @@ export function createEngine(options: EngineOptions): Engine {
         budget,
         annotations,
         lookbackMs: query.lookbackMs ?? options.lookbackMs,
-        ...modesOf(options),
+        ...modesOf({ ...options, maxResolutionMs: query.maxResolutionMs ?? options.maxResolutionMs ?? 0 }),
         ...(source === undefined ? {} : { source }),
         ...(fragments === undefined ? {} : { fragments }),
         ...(hasher === undefined ? {} : { hasher }),
@@ -188,7 +194,7 @@ function parseCached(parsed: Map<string, Expr>, text: string, features: ParseOpt
 
 function planQuery(expr: Expr, query: string, grid: StepRange, options: EngineOptions): SharedPlan {
   const built = buildPlan(expr, { query, grid, defaultStepMs: options.defaultStepMs });
-  const plan = readTotals(simplify(built));
+  const plan = chooseAggregates(readTotals(simplify(built)));
   return sharePlan(options.fragments === undefined ? plan : distribute(plan, distributes));
 }
 

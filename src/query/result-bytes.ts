@@ -9,7 +9,7 @@ export function resultBytes(value: QueryValue): number {
   switch (value.type) {
     case 'vector':
     case 'matrix':
-      return batchBytes(value.batch);
+      return value.series.batches.reduce((sum, batch) => sum + batchBytes(batch), 0);
     case 'raw-matrix':
       return value.series.reduce((sum, series) => sum + rawBytes(series), 0);
     default:

@@ -2,15 +2,15 @@
 
 import type { Annotation } from '../model/annotations.ts';
 import type { OperatorTree } from './operator-tree.ts';
-import type { RawColumns, StepBatch, StepRange } from './source.ts';
+import type { OrderedSeries, RawColumns, StepRange } from './source.ts';
 
-/** The value part of an answer. A vector is a StepBatch of one step; a matrix keeps the whole grid and its absent steps. */
+/** The value part of an answer. A vector's batches have one step; a matrix keeps the whole grid and its absent steps. */
 export type QueryValue =
   | { readonly type: 'scalar'; readonly timestamp: number; readonly value: number }
   | { readonly type: 'string'; readonly timestamp: number; readonly value: string }
-  | { readonly type: 'vector'; readonly timestamp: number; readonly batch: StepBatch }
+  | { readonly type: 'vector'; readonly timestamp: number; readonly series: OrderedSeries }
   /** Matrix of a range query, sorted by labels; series without a present step are left out. */
-  | { readonly type: 'matrix'; readonly range: StepRange; readonly batch: StepBatch }
+  | { readonly type: 'matrix'; readonly range: StepRange; readonly series: OrderedSeries }
   /** Raw samples of an instant query whose expression is a range selector: each series with its own timestamps. */
   | { readonly type: 'raw-matrix'; readonly series: readonly RawColumns[] };
 

@@ -1,6 +1,7 @@
 // What the engine needs from outside. Where data lies (a shard: head and blocks; a test: memory) is a SeriesSource; where
 // it does not (a querier) the engine sends fragments of its plan through a FragmentRunner and merges what comes back.
 
+import type { AggregateView } from '../codec/aggregate-chunk.ts';
 import type { Annotation } from '../model/annotations.ts';
 import type { HistogramColumns } from '../model/histogram.ts';
 import type { Labels } from '../model/labels.ts';
@@ -14,6 +15,12 @@ export interface SelectRequest {
   readonly matchers: readonly Matcher[];
   readonly start: number;
   readonly end: number;
+  /** What the windows of downsampled data are to say; averages when absent. */
+  readonly aggregate?: AggregateView;
+  /** The coarsest data that are wanted where there are finer ones, ms; raw ones when absent. Where there are none, others will do. */
+  readonly maxResolutionMs?: number;
+  /** Of an instant selector: how long it shows a sample, ms, so that none of a longer window's is missed. */
+  readonly lookbackMs?: number;
 }
 
 /**
@@ -22,6 +29,10 @@ export interface SelectRequest {
  */
 export interface SeriesBatch {
   readonly labels: readonly Labels[];
+  /** With `aggregate: 'count'`: values are numbers of samples, some of more than one. */
+  readonly isCounted?: boolean;
+  /** Where samples of several resolutions stand side by side: the coarsest of them, ms. */
+  readonly unevenMs?: number;
   /**
    * Decodes the samples of series `index` with start <= t <= end into `target` (count is reset first; it grows as needed) in
    * time order, one per timestamp, staleness markers included with their bits.
@@ -65,6 +76,13 @@ export interface StepBatch {
   readonly present: Uint8Array;
   /** Where some values are native histograms. Shared between batches: neither columns nor rows are changed any more. */
   readonly histograms?: BatchHistograms | undefined;
+}
+
+/** Series of some batches in an order of their own: series i is row rows[i] of batches[partOf[i]]. */
+export interface OrderedSeries {
+  readonly batches: readonly StepBatch[];
+  readonly partOf: Uint32Array;
+  readonly rows: Uint32Array;
 }
 
 /** The native histograms of a batch: cell c (values[c] is its sum) is row rows[c] of `columns`, a float where that is -1. */

@@ -12,6 +12,7 @@ import {
 } from '../../src/codec/prom-json.ts';
 import type { Annotation } from '../../src/model/annotations.ts';
 import type { QueryResult } from '../../src/query/result.ts';
+import { ordered } from '../query/ordered-series.ts';
 
 function response(value: JsonQueryValue, annotations: readonly Annotation[] = []): string {
   return joined(queryResponsePieces({ value, annotations }));
@@ -64,7 +65,7 @@ describe('query answers as JSON', () => {
     const value: JsonQueryValue = {
       type: 'matrix',
       range: { start: -1000, step: 335 },
-      batch: { labels: [NASTY, ['left', 'out']], steps, values, present },
+      series: ordered({ labels: [NASTY, ['left', 'out']], steps, values, present }),
     };
     expect(response(value)).toBe(
       '{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"foo","q":"a\\"\\\\\\n\\t\\u0008\\u000c\\u0001\u007f<&>é\u2028😀"},"values":[[-1,"0"],[-0.665,"-0"],[-0.330,"1"],[0.005,"1234567.8"],[0.340,"0.0000012345678"],[0.675,"1.2345678e-67"],[1.010,"1e+21"],[1.345,"123456789012"],[1.680,"NaN"],[2.015,"+Inf"],[2.350,"-Inf"],[2.685,"0.1"],[3.020,"-5"]]}]}}',
@@ -74,13 +75,13 @@ describe('query answers as JSON', () => {
   it.each<[string, JsonQueryValue, readonly Annotation[], string]>([
     [
       'an empty matrix',
-      { type: 'matrix', range: { start: 0, step: 1 }, batch: NO_SERIES },
+      { type: 'matrix', range: { start: 0, step: 1 }, series: ordered(NO_SERIES) },
       [],
       '{"status":"success","data":{"resultType":"matrix","result":[]}}',
     ],
     [
       'an empty vector with notes',
-      { type: 'vector', timestamp: 0, batch: NO_SERIES },
+      { type: 'vector', timestamp: 0, series: ordered(NO_SERIES) },
       [
         { level: 'info', text: 'i\b' },
         { level: 'warning', text: 'PromQL warning: a "x" <b>' },
@@ -138,7 +139,7 @@ describe('query answers as JSON', () => {
       values: Float64Array.of(1, 2),
       present: Uint8Array.of(0, 1),
     };
-    expect(response({ type: 'vector', timestamp: 1500, batch })).toBe(
+    expect(response({ type: 'vector', timestamp: 1500, series: ordered(batch) })).toBe(
       '{"status":"success","data":{"resultType":"vector","result":[{"metric":{"a":"2"},"value":[1.500,"2"]}]}}',
     );
   });
@@ -153,7 +154,10 @@ describe('query answers as JSON', () => {
       values: Float64Array.of(1, 2),
       present: Uint8Array.of(1, 1),
     };
-    const result: JsonQueryResult = { value: { type: 'vector', timestamp: 0, batch }, annotations: [] };
+    const result: JsonQueryResult = {
+      value: { type: 'vector', timestamp: 0, series: ordered(batch) },
+      annotations: [],
+    };
     const options = { limit: 1, stats: { samples: { peakSamples: 2 } }, warnings: ['mind'] };
     expect(joined(queryResponsePieces(result, options))).toBe(
       '{"status":"success","data":{"resultType":"vector","result":[{"metric":{"a":"1"},"value":[0,"1"]}],' +
@@ -179,7 +183,11 @@ describe('query answers as JSON', () => {
     const values = Float64Array.from({ length: 50 * steps }, (_, i) => Math.sin(i) * 10 ** (i % 40));
     const batch = { labels, steps, values, present: new Uint8Array(values.length).fill(1) };
     const result: QueryResult = {
-      value: { type: 'matrix', range: { start: 0, end: (steps - 1) * 15_000, step: 15_000 }, batch },
+      value: {
+        type: 'matrix',
+        range: { start: 0, end: (steps - 1) * 15_000, step: 15_000 },
+        series: ordered(batch),
+      },
       annotations: [],
       statistics: { samplesRead: 0, samplesQueryable: 0, samplesPeak: 0, seriesSeen: 0, bytesPeak: 0 },
     };

@@ -18,6 +18,7 @@ import {
 import { readKernelsFile } from '../../src/platform/kernels-file.ts';
 import { RANGE_KERNELS } from '../../src/query/kernels/range-kernels.ts';
 import { dropStale, findWindows, type WindowJob } from '../../src/query/kernels/window.ts';
+import { ordered } from '../query/ordered-series.ts';
 
 const wasm = readKernelsFile();
 if (wasm === undefined) throw new Error('build/kernels.wasm is not there: npm run prepare');
@@ -215,7 +216,7 @@ describe('kernels', () => {
           present: Uint8Array.from(cells, (cell) => (cell === undefined ? 0 : 1)),
         };
         const result = {
-          value: { type: 'matrix', range: { start, end: 0, step: 1500 }, batch },
+          value: { type: 'matrix', range: { start, end: 0, step: 1500 }, series: ordered(batch) },
           annotations: [],
         };
         const text = (printer?: typeof kernels): string =>
@@ -293,6 +294,7 @@ function jobOf(
     offset: 0,
     starts: undefined,
     overlapSeen: false,
+    unevenMs: 0,
     before: 0,
     after: 0,
   };

@@ -4,7 +4,7 @@ import type { HistogramRow } from '../../src/model/histogram-equality.ts';
 import { compareLabels, type Labels, labelsKey, labelsText } from '../../src/model/labels.ts';
 import { isStaleAt } from '../../src/model/samples.ts';
 import type { QueryResult, QueryValue } from '../../src/query/result.ts';
-import type { RawColumns, StepBatch, StepRange } from '../../src/query/source.ts';
+import type { OrderedSeries, RawColumns, StepBatch, StepRange } from '../../src/query/source.ts';
 import { describeHistogram, describeRow, histogramMatches } from './histogram-notation.ts';
 import type { EvalCommand, Expectation } from './script.ts';
 import type { SequenceValue } from './series.ts';
@@ -34,10 +34,10 @@ export function compareValue(command: EvalCommand, value: QueryValue): string | 
     case 'vector':
       return compareVector(
         command,
-        batchPoints(value.batch, { start: value.timestamp, end: value.timestamp, step: 0 }),
+        seriesPoints(value.series, { start: value.timestamp, end: value.timestamp, step: 0 }),
       );
     case 'matrix':
-      return compareMatrix(command, batchPoints(value.batch, value.range));
+      return compareMatrix(command, seriesPoints(value.series, value.range));
     case 'raw-matrix':
       return compareMatrix(command, value.series.map(rawPoints));
   }
@@ -46,7 +46,7 @@ export function compareValue(command: EvalCommand, value: QueryValue): string | 
 /** The answer of a range query at one of its steps against the expectation of the instant query. */
 export function compareStep(command: EvalCommand, value: QueryValue, timeMs: number): string | undefined {
   if (value.type !== 'matrix') return `expected a matrix in range mode but got ${value.type}`;
-  const series = batchPoints(value.batch, value.range);
+  const series = seriesPoints(value.series, value.range);
   const order = unsorted(series);
   if (order !== undefined) return order;
   const at = series.flatMap(({ labels, times, values }) => {
@@ -178,15 +178,16 @@ function unsorted(series: readonly Points[]): string | undefined {
   return undefined;
 }
 
-function batchPoints(batch: StepBatch, range: StepRange): Points[] {
-  const { labels, steps, present } = batch;
-  return labels.flatMap((set, row) => {
+function seriesPoints({ batches, partOf, rows }: OrderedSeries, range: StepRange): Points[] {
+  return Array.from(rows).flatMap((row, place) => {
+    const batch = batches[partOf[place]!]!;
+    const { labels, steps, present } = batch;
     const from = row * steps;
     const indexes = Array.from({ length: steps }, (_, step) => step).filter((i) => present[from + i] === 1);
     const times = indexes.map((i) => range.start + i * range.step);
     return indexes.length === 0
       ? []
-      : [{ labels: set, times, values: indexes.map((i) => valueAt(batch, from + i)) }];
+      : [{ labels: labels[row]!, times, values: indexes.map((i) => valueAt(batch, from + i)) }];
   });
 }
 

@@ -6,6 +6,7 @@ import { QueryBudget } from '../../src/query/budget.ts';
 import type { Engine } from '../../src/query/engine.ts';
 import type { QueryResult, QueryValue } from '../../src/query/result.ts';
 import type { SeriesSource } from '../../src/query/source.ts';
+import { ordered } from '../query/ordered-series.ts';
 import { describeHistogram } from './histogram-notation.ts';
 import { MemorySource } from './memory-source.ts';
 import { runScript } from './runner.ts';
@@ -106,9 +107,13 @@ function constantEngine(value: number, annotations: QueryResult['annotations'] =
   const answer = (result: QueryValue): Promise<QueryResult> =>
     Promise.resolve({ value: result, annotations, statistics });
   return {
-    instant: ({ timeMs }) => answer({ type: 'vector', timestamp: timeMs, batch: batch(1) }),
+    instant: ({ timeMs }) => answer({ type: 'vector', timestamp: timeMs, series: ordered(batch(1)) }),
     range: ({ startMs: start, endMs: end, stepMs: step }) =>
-      answer({ type: 'matrix', range: { start, end, step }, batch: batch((end - start) / step + 1) }),
+      answer({
+        type: 'matrix',
+        range: { start, end, step },
+        series: ordered(batch((end - start) / step + 1)),
+      }),
     explain: () => ({ name: '', children: [] }),
   };
 }

@@ -8,9 +8,15 @@ import { type MemorySeries, memorySource } from './memory-source.ts';
 
 /** Spreads series over `count` partitions by a hash of their labels. */
 export function partitioned(all: readonly MemorySeries[], count: number): FragmentRunner {
-  const parts: SeriesSource[] = Array.from({ length: count }, (_, p) =>
-    memorySource(all.filter(({ labels }) => hash(labels.join()) % count === p)),
+  return partitionedOver(
+    Array.from({ length: count }, (_, p) =>
+      memorySource(all.filter(({ labels }) => hash(labels.join()) % count === p)),
+    ),
   );
+}
+
+/** Runs fragments over each of these sources. */
+export function partitionedOver(parts: readonly SeriesSource[]): FragmentRunner {
   return {
     async *run(fragment, budget) {
       for (const source of parts)

@@ -7,6 +7,7 @@ import { labelsKey } from '../../src/model/labels.ts';
 import type { Random } from '../../src/platform/random.ts';
 import { createEngine } from '../../src/query/engine.ts';
 import type { QueryValue } from '../../src/query/result.ts';
+import { oneBatch } from '../query/ordered-series.ts';
 import { callNode } from './clients.ts';
 import type { SimNode } from './node.ts';
 import type { SimWorld } from './world.ts';
@@ -216,7 +217,7 @@ async function reference({ model }: SimWorld, tenant: string, query: string, tim
 
 function valueText(value: QueryValue): string {
   if (value.type !== 'vector') return JSON.stringify(value);
-  const { labels, values } = value.batch;
+  const { labels, values } = oneBatch(value.series);
   return labels
     .map((set, i) => `{${set.join(' ')}} ${values[i]}`)
     .sort()

@@ -50,6 +50,11 @@ export class QueryLife {
     this.#startedAt = this.#clock.monotonic();
   }
 
+  /** It waits again. */
+  requeue(): void {
+    this.#startedAt = undefined;
+  }
+
   /** How long it has waited and run up to now. */
   times(): QueryTimes {
     const now = this.#clock.monotonic();

@@ -34,13 +34,18 @@ export class FairQueue {
   async run<T>(tenant: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     if (signal.aborted) throw signal.reason;
     // Whoever could run would not wait, so nobody is overtaken.
-    if (this.#running < this.#options.concurrencyMax && this.#hasRoom(tenant)) this.#enter(tenant);
+    if (this.hasPlace(tenant)) this.#enter(tenant);
     else await this.#wait(tenant, signal);
     try {
       return await work();
     } finally {
       this.#leave(tenant);
     }
+  }
+
+  /** Whether a query of the tenant would not have to wait. */
+  hasPlace(tenant: string): boolean {
+    return this.#running < this.#options.concurrencyMax && this.#hasRoom(tenant);
   }
 
   #wait(tenant: string, signal: AbortSignal): Promise<void> {

@@ -7,6 +7,8 @@ import type { RowPrinter } from '../../codec/row-printer.ts';
 import { asDomainError, DomainError, type ErrorCode } from '../../model/errors.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Config } from '../../platform/config.ts';
+import type { MemoryPool } from '../../platform/memory.ts';
+import type { Turns } from '../../platform/turns.ts';
 import type { ActorRef } from '../runtime.ts';
 import { tenantOf } from '../tenant.ts';
 import { type Form, readForm } from './http-params.ts';
@@ -18,6 +20,9 @@ export interface QuerierEdge {
   readonly actor: ActorRef<QuerierMessages>;
   readonly config: Config;
   readonly clock: Clock;
+  /** Working memory of all queries of the process, in which answers count until they are sent, and what making them takes turns by. */
+  readonly memory?: MemoryPool;
+  readonly turns?: Turns;
   readonly processId: string;
   readonly version: string;
   readonly startedMs: number;
@@ -27,12 +32,6 @@ export interface QuerierEdge {
   readonly folder: string;
   /** Prints results faster than the querier itself, where it is there. */
   readonly printer?: RowPrinter | undefined;
-}
-
-/** The edge with what its calls share. */
-export interface OpenEdge extends QuerierEdge {
-  /** Bytes of results that are being sent. */
-  readonly sending: { bytes: number };
 }
 
 /** A request whose parameters are read. */

@@ -9,7 +9,7 @@ import { exprToJson } from '../../query/parse/parse-query-json.ts';
 import { prettyExpr } from '../../query/parse/pretty.ts';
 import { resultBytes } from '../../query/result-bytes.ts';
 import { featureOptions } from './features.ts';
-import { type Call, type OpenEdge, partialHeaders, type QuerierEdge, success } from './http-call.ts';
+import { type Call, partialHeaders, type QuerierEdge, success } from './http-call.ts';
 import {
   checkText,
   invalidParameter,
@@ -33,22 +33,22 @@ interface Grid {
 }
 
 /** GET, POST /query */
-export async function instantQuery(edge: OpenEdge, call: Call): Promise<Response> {
+export async function instantQuery(edge: QuerierEdge, call: Call): Promise<Response> {
   return runQuery(edge, call, limitOf(call.params), instantGrid(edge, call));
 }
 
 /** GET, POST /query_range */
-export async function rangeQuery(edge: OpenEdge, call: Call): Promise<Response> {
+export async function rangeQuery(edge: QuerierEdge, call: Call): Promise<Response> {
   return runQuery(edge, call, limitOf(call.params), rangeGrid(call));
 }
 
 /** GET, POST /query_explain, as Thanos */
-export async function explainInstant(edge: OpenEdge, call: Call): Promise<Response> {
+export async function explainInstant(edge: QuerierEdge, call: Call): Promise<Response> {
   return explainQuery(edge, call, instantGrid(edge, call));
 }
 
 /** GET, POST /query_range_explain, as Thanos */
-export async function explainRange(edge: OpenEdge, call: Call): Promise<Response> {
+export async function explainRange(edge: QuerierEdge, call: Call): Promise<Response> {
   return explainQuery(edge, call, rangeGrid(call));
 }
 
@@ -82,9 +82,8 @@ function stepOf(params: URLSearchParams): number {
   throw invalidParameter('step', reason);
 }
 
-async function runQuery(edge: OpenEdge, call: Call, limit: number, grid: Grid): Promise<Response> {
+async function runQuery(edge: QuerierEdge, call: Call, limit: number, grid: Grid): Promise<Response> {
   const request = requestOf(edge, call, grid);
-  refuseWhileFull(edge);
   const answer = await edge.actor.ask('query', request).catch(blameQuery);
   const stats = call.params.get('stats') ?? '';
   const { statistics, analysis } = answer.result;
@@ -98,15 +97,16 @@ async function runQuery(edge: OpenEdge, call: Call, limit: number, grid: Grid): 
   return respond(call.request, pieces, 200, partialHeaders(answer.partial), holdResult(edge, answer));
 }
 
-async function explainQuery(edge: OpenEdge, call: Call, grid: Grid): Promise<Response> {
+async function explainQuery(edge: QuerierEdge, call: Call, grid: Grid): Promise<Response> {
   const tree = await edge.actor.ask('explain', requestOf(edge, call, grid)).catch(blameQuery);
   return success(call, analysisJson(tree));
 }
 
-function requestOf(edge: OpenEdge, call: Call, grid: Grid): QueryRequest {
+function requestOf(edge: QuerierEdge, call: Call, grid: Grid): QueryRequest {
   const { params, asked } = call;
   const query = queryText(edge, call);
   const timeoutMs = optionalDuration(params, 'timeout');
+  const maxResolutionMs = maxResolutionOf(params, grid.stepMs);
   const lookbackMs = lookbackOf(params);
   if (timeoutMs !== undefined && timeoutMs <= 0)
     throw new DomainError('timeout', 'query timed out in query execution');
@@ -118,6 +118,7 @@ function requestOf(edge: OpenEdge, call: Call, grid: Grid): QueryRequest {
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(lookbackMs === undefined ? {} : { lookbackMs }),
     ...(analyze === 'true' || analyze === '1' ? { analyze: true } : {}),
+    ...(maxResolutionMs === 0 ? {} : { maxResolutionMs }),
   };
 }
 
@@ -126,32 +127,24 @@ function blameQuery(error: unknown): never {
   throw failure.code === 'bad_data' ? invalidParameter('query', failure.message) : failure;
 }
 
-function refuseWhileFull({ sending, config }: OpenEdge): void {
-  const { answers_bytes_max: max } = config.query;
-  if (sending.bytes > max)
-    throw new DomainError(
-      'unavailable',
-      `results of ${sending.bytes} bytes wait for their readers (limit query.answers_bytes_max ${max}); try again later`,
-    );
-}
-
 // Counts a result until it is sent; a reader that takes too long is left.
-function holdResult({ sending, clock, config }: OpenEdge, { result }: QueryAnswer): Hold {
+function holdResult({ memory, turns, clock, config }: QuerierEdge, { result }: QueryAnswer): Hold {
   const bytes = resultBytes(result.value);
   const late = new AbortController();
   let held = true;
   const release = (): void => {
     if (!held) return;
     held = false;
-    sending.bytes -= bytes;
+    memory?.give(bytes);
     cancel();
   };
   const cancel = clock.after(config.limits.http_write_timeout, () => {
     release();
     late.abort(new DomainError('timeout', 'the reader of an answer took too long'));
   });
-  sending.bytes += bytes;
-  return { signal: late.signal, release };
+  memory?.hold(bytes);
+  const taker = { turns: 0 };
+  return { signal: late.signal, release, pause: () => turns?.take(taker) };
 }
 
 function queryText(edge: QuerierEdge, call: Call): string {
@@ -171,6 +164,25 @@ function lookbackOf(params: URLSearchParams): number | undefined {
     const { message } = asDomainError(error);
     throw new DomainError('bad_data', `error parsing lookback delta duration: ${message}`);
   }
+}
+
+// Thanos's parameter, with its messages: `auto` is a fifth of the step, of an instant query raw.
+function maxResolutionOf(params: URLSearchParams, stepMs: number): number {
+  const text = params.get('max_source_resolution') ?? '';
+  if (text === '') return 0;
+  if (text === 'auto') return stepMs / 5;
+  let ms: number;
+  try {
+    ms = parseDuration(text);
+  } catch (error) {
+    const { message } = asDomainError(error);
+    throw new DomainError('bad_data', `'max_source_resolution' parameter: ${message}`);
+  }
+  if (ms >= 0) return ms;
+  throw new DomainError(
+    'bad_data',
+    "negative 'max_source_resolution' is not accepted. Try a positive integer",
+  );
 }
 
 function statsWarnings(stats: string): string[] {

@@ -3,6 +3,7 @@
 
 import { Readable } from 'node:stream';
 import { createDeflate, createGzip, deflateSync, gzipSync } from 'node:zlib';
+import type { Pause } from '../../model/pause.ts';
 
 /** A body up to this length is sent whole, with its Content-Length. */
 const WHOLE_BYTES_MAX = 256 * 1024;
@@ -18,6 +19,8 @@ export interface Hold {
   readonly signal: AbortSignal;
   /** To be called once or more. */
   readonly release: () => void;
+  /** Called before each piece. */
+  readonly pause: Pause;
 }
 
 /** A JSON response whose body is made piece by piece while it is sent. */
@@ -102,7 +105,7 @@ function streamBody(
 ): ReadableStream<Uint8Array> {
   if (packing === undefined) return plainStream(first, source, hold);
   const compressor = packing === 'gzip' ? createGzip(LEVEL) : createDeflate(LEVEL);
-  const plain = Readable.from(buffers(first, source), { objectMode: false });
+  const plain = Readable.from(buffers(first, source, hold), { objectMode: false });
   plain.on('error', (error) => compressor.destroy(error));
   plain.on('close', () => hold?.release());
   compressor.on('close', () => plain.destroy());
@@ -110,9 +113,18 @@ function streamBody(
   return Readable.toWeb(plain.pipe(compressor)) as ReadableStream<Uint8Array>;
 }
 
-function* buffers(first: Uint8Array<ArrayBuffer>, source: Bytes): Generator<Uint8Array<ArrayBuffer>> {
+async function* buffers(
+  first: Uint8Array<ArrayBuffer>,
+  source: Bytes,
+  hold: Hold | undefined,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   yield first;
-  for (let next = source.next(); !next.done; next = source.next()) yield next.value;
+  for (;;) {
+    await hold?.pause();
+    const next = source.next();
+    if (next.done) return;
+    yield next.value;
+  }
 }
 
 function plainStream(
@@ -120,14 +132,14 @@ function plainStream(
   source: Bytes,
   hold: Hold | undefined,
 ): ReadableStream<Uint8Array> {
-  const parts = buffers(first, source);
+  const parts = buffers(first, source, hold);
   return new ReadableStream(
     {
       start(controller) {
         hold?.signal.addEventListener('abort', () => controller.error(hold.signal.reason));
       },
-      pull(controller) {
-        const next = parts.next();
+      async pull(controller) {
+        const next = await parts.next();
         if (!next.done) return controller.enqueue(next.value);
         hold?.release();
         controller.close();

@@ -3,7 +3,7 @@
 import { Hono } from 'hono';
 import { route } from '../http-answers.ts';
 import { activeQueries, killQuery } from './http-active.ts';
-import { answerCall, type Call, type OpenEdge, type QuerierEdge, success } from './http-call.ts';
+import { answerCall, type Call, type QuerierEdge, success } from './http-call.ts';
 import { exemplars, labelNames, labelValues, metadata, series } from './http-lists.ts';
 import {
   explainInstant,
@@ -24,7 +24,7 @@ import {
   tsdbStatus,
 } from './http-status.ts';
 
-type Answer = (edge: OpenEdge, call: Call) => Response | Promise<Response>;
+type Answer = (edge: QuerierEdge, call: Call) => Response | Promise<Response>;
 
 const FORM = ['GET', 'POST'];
 const READ = ['GET'];
@@ -58,13 +58,12 @@ const ROUTES: readonly (readonly [path: string, methods: readonly string[], answ
 /** The routes below /api/v1. */
 export function querierRoutes(edge: QuerierEdge): Hono {
   const app = new Hono();
-  const open: OpenEdge = { ...edge, sending: { bytes: 0 } };
   for (const [path, methods, answer] of ROUTES)
     route(
       app,
       path,
       methods,
-      (http) => answerCall(http, (call) => answer(open, call)),
+      (http) => answerCall(http, (call) => answer(edge, call)),
       (http) => respondNothing(http.req.raw),
     );
   // Browsers ask before they call; Prometheus answers for any path.

@@ -40,6 +40,8 @@ export interface QueryRequest extends Asked {
   readonly lookbackMs?: number;
   /** Measure each operator. */
   readonly analyze?: boolean;
+  /** The coarsest downsampled data that are wanted where there are finer ones, ms; raw ones when absent. */
+  readonly maxResolutionMs?: number;
 }
 
 /** A list of rows with the sentences that go with it. */

@@ -12,6 +12,7 @@ export interface QuerierMetrics {
   readonly logEnabled: GaugeMetric;
   readonly slices: HistogramMetric;
   readonly waiting: GaugeMetric;
+  readonly light: CounterMetric;
 }
 
 /** The metrics of the querier of a process. */
@@ -44,6 +45,11 @@ export function querierMetrics(metrics: Metrics): QuerierMetrics {
       'cortex_query_scheduler_queue_length',
       'Queries waiting for their turn, by tenant; absent for those of whom none waits.',
       ['user'],
+    ),
+    light: metrics.counter(
+      'skein_query_light_total',
+      'Queries that found no free place and were tried beside the others: answered there, or queued because they were not light.',
+      ['outcome'],
     ),
   };
 }

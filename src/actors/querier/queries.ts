@@ -3,12 +3,14 @@
 
 import { asDomainError, DomainError } from '../../model/errors.ts';
 import { isLack } from '../../model/partial.ts';
+import type { QueryLimits } from '../../query/budget.ts';
 import type { InstantQuery, RangeQuery } from '../../query/engine.ts';
 import type { OperatorTree } from '../../query/operator-tree.ts';
 import type { QueryResult } from '../../query/result.ts';
 import type { ActorContext } from '../actor.ts';
 import type { QueryLife } from './active-queries.ts';
 import { retryLost } from './fanout.ts';
+import { runInTurn } from './light-lane.ts';
 import type { QuerierMessages, QueryAnswer, QueryRequest } from './messages.ts';
 import { logQuery } from './query-log.ts';
 import { engineOf, type QuerierState } from './state.ts';
@@ -28,24 +30,27 @@ export async function onQuery(
     life.cutOff(new DomainError('timeout', `query timed out in ${where}`));
   });
   try {
-    const reply = await state.queue.run(message.tenant, life.signal, () => answer(state, life));
+    const reply = await runInTurn(state, life, (limits) => answer(state, life, limits));
     logQuery(state.queryLog, life, reply.partial ? 'partial' : 'answered');
     return reply;
   } catch (error) {
-    if (life.state === 'queued' && life.signal.aborted) noteQueued(state, life);
     const failure = life.cause ?? asDomainError(error);
     logQuery(state.queryLog, life, failure);
     throw failure;
   } finally {
     cancelTimer();
+    state.metrics.slices.observe(life.times().queuedMs / 1000, { slice: 'queue_time' });
     state.active.end(life);
   }
 }
 
-async function answer(state: QuerierState, life: QueryLife): Promise<QueryAnswer> {
+async function answer(
+  state: QuerierState,
+  life: QueryLife,
+  limits: QueryLimits | undefined,
+): Promise<QueryAnswer> {
   life.start();
-  noteQueued(state, life);
-  const result = await evaluate(state, life);
+  const result = await evaluate(state, life, limits);
   const times = life.times();
   const seconds = times.evaluatedMs / 1000;
   state.metrics.slices.observe(seconds, { slice: 'inner_eval' });
@@ -56,15 +61,16 @@ async function answer(state: QuerierState, life: QueryLife): Promise<QueryAnswer
   return { result, partial, ...times };
 }
 
-function noteQueued({ metrics }: QuerierState, life: QueryLife): void {
-  metrics.slices.observe(life.times().queuedMs / 1000, { slice: 'queue_time' });
-}
-
-function evaluate(state: QuerierState, life: QueryLife): Promise<QueryResult> {
+function evaluate(
+  state: QuerierState,
+  life: QueryLife,
+  limits: QueryLimits | undefined,
+): Promise<QueryResult> {
   const { request, signal } = life;
   const query: InstantQuery | RangeQuery = {
     ...engineQuery(request),
     signal,
+    ...(limits === undefined ? {} : { limits }),
     onAccount: (account) => {
       life.account = account;
     },
@@ -86,8 +92,14 @@ function engineQuery({
   endMs,
   stepMs,
   lookbackMs,
+  maxResolutionMs,
   analyze = false,
 }: QueryRequest): InstantQuery | RangeQuery {
-  const shared = { query, analyze, ...(lookbackMs === undefined ? {} : { lookbackMs }) };
+  const shared = {
+    query,
+    analyze,
+    ...(lookbackMs === undefined ? {} : { lookbackMs }),
+    ...(maxResolutionMs === undefined ? {} : { maxResolutionMs }),
+  };
   return stepMs === 0 ? { ...shared, timeMs: startMs } : { ...shared, startMs, endMs, stepMs };
 }

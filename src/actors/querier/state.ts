@@ -3,6 +3,7 @@
 import type { Service } from '../../bus/bus.ts';
 import type { Config } from '../../platform/config.ts';
 import type { MemoryPool } from '../../platform/memory.ts';
+import type { Turns } from '../../platform/turns.ts';
 import { createEngine, type Engine } from '../../query/engine.ts';
 import type { ActorContext } from '../actor.ts';
 import { announceService } from '../service.ts';
@@ -25,11 +26,14 @@ export interface QuerierState {
   readonly fanout: FanoutSettings;
   /** Where queries wait for their turn. */
   readonly queue: FairQueue;
+  /** Where queries are tried that find no place. */
+  readonly lightLane: FairQueue;
   readonly queryLog: QueryLog;
   /** Queries that wait or run. */
   readonly active: ActiveQueries;
   /** Working memory of all queries of the process together. */
   readonly memory: MemoryPool | undefined;
+  readonly turns: Turns | undefined;
   /** Engines by tenant, partial-response mode and consistency, least recently used first. */
   readonly engines: Map<string, Engine>;
   readonly metrics: QuerierMetrics;
@@ -69,20 +73,30 @@ export async function openQuerier(
       partialResponse: config.query.partial_response,
     },
     memory: context.memory,
+    turns: context.turns,
     queue: openQueue(config, metrics),
+    lightLane: new FairQueue({
+      ...placesOf(config),
+      tenantQueueMax: config.query.tenant_queue_max,
+      onWaiting: () => {},
+    }),
     queryLog: { log: context.log, longerThanMs: config.query.log_queries_longer_than },
     engines: new Map(),
     metrics,
   };
 }
 
-function openQueue({ query }: Config, metrics: QuerierMetrics): FairQueue {
+function placesOf({ query }: Config): { concurrencyMax: number; tenantConcurrencyMax: number } {
   const { concurrency_max: concurrencyMax, tenant_concurrency_max: perTenant } = query;
-  metrics.queriesMax.set(concurrencyMax);
+  return { concurrencyMax, tenantConcurrencyMax: perTenant === 0 ? concurrencyMax : perTenant };
+}
+
+function openQueue(config: Config, metrics: QuerierMetrics): FairQueue {
+  const { query } = config;
+  metrics.queriesMax.set(query.concurrency_max);
   metrics.logEnabled.set(query.log_queries_longer_than > 0 ? 1 : 0);
   return new FairQueue({
-    concurrencyMax,
-    tenantConcurrencyMax: perTenant === 0 ? concurrencyMax : perTenant,
+    ...placesOf(config),
     tenantQueueMax: query.tenant_queue_max,
     onWaiting: (user, count) => {
       if (count === 0) metrics.waiting.remove({ user });
@@ -117,6 +131,7 @@ export function engineOf(
     },
     clock: state.fanout.clock,
     ...(state.memory === undefined ? {} : { memory: state.memory }),
+    ...(state.turns === undefined ? {} : { turns: state.turns }),
     fragments: fragmentRunner({ ...state.fanout, partialResponse, strong, tenant }),
   });
   state.engines.set(key, engine);

@@ -33,7 +33,7 @@ export function partitionLabels(place: BlockPlace): Record<string, string> {
   return { ...place.config.cluster.external_labels, [PARTITION_LABEL]: String(place.partition) };
 }
 
-/** Complete raw blocks of this partition in the bucket, by tenant. */
+/** Complete blocks of this partition in the bucket, by tenant. */
 export async function findBlocks(place: BlockPlace): Promise<Map<string, BlockMeta[]>> {
   const { world } = place;
   const result = await scanBucket(world.objects, metaDisk(place), {
@@ -43,22 +43,22 @@ export async function findBlocks(place: BlockPlace): Promise<Map<string, BlockMe
   });
   for (const broken of result.broken)
     world.log.warn('a block cannot be read and is left out', { ulid: broken.ulid, reason: broken.reason });
-  return rawByTenant(result.blocks);
+  return byTenant(result.blocks);
 }
 
 /** Blocks of this partition that the local disk tells of, by tenant: what is known while the bucket is away. */
 export async function knownBlocks(place: BlockPlace): Promise<Map<string, BlockMeta[]>> {
-  return rawByTenant(await cachedBlocks(metaDisk(place), partitionLabels(place)));
+  return byTenant(await cachedBlocks(metaDisk(place), partitionLabels(place)));
 }
 
-function rawByTenant(metas: readonly BlockMeta[]): Map<string, BlockMeta[]> {
-  const byTenant = new Map<string, BlockMeta[]>();
+function byTenant(metas: readonly BlockMeta[]): Map<string, BlockMeta[]> {
+  const out = new Map<string, BlockMeta[]>();
   for (const meta of metas) {
     const tenant = meta.thanos?.labels[TENANT_LABEL];
-    if (tenant === undefined || (meta.thanos?.resolutionMs ?? 0) > 0) continue;
-    byTenant.set(tenant, [...(byTenant.get(tenant) ?? []), meta]);
+    if (tenant === undefined) continue;
+    out.set(tenant, [...(out.get(tenant) ?? []), meta]);
   }
-  return byTenant;
+  return out;
 }
 
 /** Opens blocks that the store does not have yet. */

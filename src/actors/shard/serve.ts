@@ -23,6 +23,8 @@ import type { TenantStore } from './tenant-store.ts';
 type Send = (frame: Uint8Array) => Promise<void>;
 
 const ROWS_PER_FRAME = 1000;
+/** Bytes of an answer that the in-process bus lets wait for their reader. */
+const UNDER_WAY_BYTES = 1024 * 1024;
 
 /** A request as an answer needs it: `behind` is why this replica may not have what is newest. */
 type Asked = RequestContext & { readonly behind: string | undefined };
@@ -143,6 +145,8 @@ async function answerQuery(
       const told =
         reply.kind === 'analysis' ? { ...reply, operator: { ...reply.operator, ...where } } : reply;
       const frame = encodeReply(told);
+      // As much of what was sent last may not have been taken yet.
+      budget.holdBytes(Math.max(0, Math.min(frame.length, UNDER_WAY_BYTES - bytes)));
       bytes += frame.length;
       await send(frame);
     }

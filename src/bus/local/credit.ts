@@ -5,11 +5,11 @@ import type { DomainError } from '../../model/errors.ts';
 import type { Payload } from '../bus.ts';
 
 /** Bytes of frames on their way on one stream. */
-export const streamWindowBytes: number = 4 * 1024 * 1024;
+export const streamWindowBytes: number = 1024 * 1024;
 
 /** Lets frames pass in order while fewer than the window's bytes are on their way. */
 export interface CreditGate {
-  /** Resolves when `bytes` may be sent; a frame larger than the window passes alone. Rejects once the gate is shut. */
+  /** Resolves when `bytes` may be sent, the last of them perhaps past the window. Rejects once the gate is shut. */
   pass(bytes: number): Promise<void>;
   /** The receiver has taken `bytes`. */
   credit(bytes: number): void;
@@ -23,12 +23,13 @@ export function createCreditGate(windowBytes: number): CreditGate {
   let underWay = 0;
   let failure: DomainError | undefined;
 
-  const hasRoom = (bytes: number): boolean => underWay === 0 || underWay + bytes <= windowBytes;
+  // Not whether the frame fits: a receiver keeps back what it owes for small frames, and a large one would wait for that for ever.
+  const hasRoom = (): boolean => underWay < windowBytes;
 
   return {
     pass(bytes) {
       if (failure) return Promise.reject(failure);
-      if (waiting.length === 0 && hasRoom(bytes)) {
+      if (waiting.length === 0 && hasRoom()) {
         underWay += bytes;
         return Promise.resolve();
       }
@@ -36,7 +37,7 @@ export function createCreditGate(windowBytes: number): CreditGate {
     },
     credit(bytes) {
       underWay -= bytes;
-      while (waiting.length > 0 && hasRoom(waiting[0]!.bytes)) {
+      while (waiting.length > 0 && hasRoom()) {
         const next = waiting.shift()!;
         underWay += next.bytes;
         next.resolve();

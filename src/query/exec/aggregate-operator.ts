@@ -8,6 +8,7 @@ import type { AggregateNode } from '../plan/nodes.ts';
 import type { StepBatch, StepRange } from '../source.ts';
 import { type Aggregation, createAggregation } from './aggregate.ts';
 import type { ExecContext } from './context.ts';
+import { noteNewNames } from './delayed-names.ts';
 import { streamPartials } from './remote.ts';
 
 const COLUMN_STATES: ReadonlySet<AggregateOperator> = new Set([
@@ -33,7 +34,8 @@ export async function* runAggregate(
     invariant(node.input.kind === 'remote', 'a merging aggregation has a remote input');
     for await (const state of streamPartials(node.input, grid, context)) aggregation.addPartial(state);
   } else await feed(aggregation, node, grid, context);
-  yield await aggregation.finish(context.annotations, context.budget.pause);
+  const result = await aggregation.finish(context.annotations, context.budget.pause);
+  yield context.delayedNames === true && node.op === 'count_values' ? noteNewNames(result) : result;
 }
 
 /** The mergeable state of a partial aggregation, as its bytes. */

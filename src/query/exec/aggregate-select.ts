@@ -28,6 +28,9 @@ import { hasNameNote } from './name-note.ts';
 import { decodeSeries, encodeSeries, RowList } from './row-list.ts';
 import { CELL_BYTES } from './step-batch.ts';
 
+/** What looking up a selected row costs, in cells of a batch. */
+const SELECTED_CELLS = 8;
+
 /** The best series of one group: per step a binary heap with the worst candidate at its root. */
 interface Heaps {
   /** Candidates per step. */
@@ -208,13 +211,17 @@ export class Selection implements Aggregation {
 
   async #result(pause: Pause): Promise<StepBatch> {
     const steps = this.#steps;
-    const rows = this.#groups.flatMap((heaps) => this.#selectedRows(heaps));
+    const rows: number[] = [];
+    for (const heaps of this.#groups) {
+      await pause();
+      for (const row of await this.#selectedRows(heaps, pause)) rows.push(row);
+    }
     this.#memory.hold(rows.length * steps * CELL_BYTES);
     const values = new Float64Array(rows.length * steps);
     const present = new Uint8Array(rows.length * steps);
     const places = new Map(rows.map((row, place) => [row, place]));
     for (const heaps of this.#groups) {
-      const atOnce = rowsBetweenPauses(heaps.capacity);
+      const atOnce = rowsBetweenPauses(SELECTED_CELLS * heaps.capacity);
       for (let i = 0; i < steps; i++) {
         if (i % atOnce === 0) await pause();
         const base = i * heaps.capacity;
@@ -243,16 +250,19 @@ export class Selection implements Aggregation {
   }
 
   // Rows of a group that any step selects; best first when there is but one step.
-  #selectedRows({ counts, values, rows, capacity }: Heaps): number[] {
+  async #selectedRows({ counts, values, rows, capacity }: Heaps, pause: Pause): Promise<Iterable<number>> {
     if (this.#steps === 1) {
       const order = Array.from({ length: counts[0]! }, (_, n) => n);
       order.sort((a, b) => (this.#isWorse(values[a]!, rows[a]!, values[b]!, rows[b]!) ? 1 : -1));
       return order.map((n) => rows[n]!);
     }
     const selected = new Set<number>();
-    for (let i = 0; i < this.#steps; i++)
+    const atOnce = rowsBetweenPauses(SELECTED_CELLS * capacity);
+    for (let i = 0; i < this.#steps; i++) {
+      if (i % atOnce === 0) await pause();
       for (let n = 0; n < counts[i]!; n++) selected.add(rows[i * capacity + n]!);
-    return [...selected];
+    }
+    return selected;
   }
 }
 

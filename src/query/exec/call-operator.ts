@@ -7,6 +7,7 @@ import { type CallNode, nodeType, type PlanNode } from '../plan/nodes.ts';
 import { type StepBatch, type StepRange, stepCount } from '../source.ts';
 import { warn } from './aggregation.ts';
 import { collect, type ExecContext, release } from './context.ts';
+import { noteNewNames } from './delayed-names.ts';
 import {
   applySampleFunction,
   applyVectorFunction,
@@ -76,7 +77,8 @@ export async function* streamCall(
     warn(context.annotations, text, node.where);
   }
   const held = await collect(context.stream(input, grid), steps, context.budget);
-  yield await applyVectorFunction(node.func, withVector(held.batch), grid, notes);
+  const result = await applyVectorFunction(node.func, withVector(held.batch), grid, notes);
+  yield context.delayedNames === true ? noteNewNames(result) : result;
   release(held, context.budget);
 }
 

@@ -58,19 +58,23 @@ export function checkGrid(grid: StepRange, budget: QueryBudget): void {
   );
 }
 
-/** A whole vector in memory, and what the query holds for it. */
-export interface Held {
-  readonly batch: StepBatch;
+/** A vector in memory in parts, and what the query holds for it. */
+export interface HeldParts {
+  readonly batches: readonly StepBatch[];
   readonly bytes: number;
   readonly samples: number;
 }
 
-/** All batches of a stream as one, accounted for as held by the query until release(). */
-export async function collect(
+/** A whole vector in memory, and what the query holds for it. */
+export interface Held extends Omit<HeldParts, 'batches'> {
+  readonly batch: StepBatch;
+}
+
+/** All batches of a stream, accounted for as held by the query until release(). */
+export async function collectParts(
   stream: AsyncIterable<StepBatch>,
-  steps: number,
   budget: QueryBudget,
-): Promise<Held> {
+): Promise<HeldParts> {
   const batches: StepBatch[] = [];
   let bytes = 0;
   let samples = 0;
@@ -82,16 +86,26 @@ export async function collect(
     samples += moreSamples;
     batches.push(batch);
   }
+  return { batches, bytes, samples };
+}
+
+/** As collectParts, in one batch. */
+export async function collect(
+  stream: AsyncIterable<StepBatch>,
+  steps: number,
+  budget: QueryBudget,
+): Promise<Held> {
+  const { batches, bytes, samples } = await collectParts(stream, budget);
   // Parts and whole stand beside each other for a moment.
   const copied = batches.length > 1 ? bytes : 0;
   budget.holdBytes(copied);
-  const batch = concatBatches(batches, steps);
+  const batch = await concatBatches(batches, steps, budget.pause);
   budget.releaseBytes(copied);
   return { batch, bytes, samples };
 }
 
-/** Gives back what collect() took. */
-export function release({ bytes, samples }: Held, budget: QueryBudget): void {
+/** Gives back what collect() or collectParts() took. */
+export function release({ bytes, samples }: Omit<Held, 'batch'>, budget: QueryBudget): void {
   budget.releaseBytes(bytes);
   budget.releaseSamples(samples);
 }

@@ -16,7 +16,7 @@ import { dropStale as dropStaleHistograms } from './histograms/split-columns.ts'
 import { dropBuckets } from './histograms/totals-only.ts';
 import { Profile } from './profile.ts';
 import { rawBytes, rawSamples } from './raw-series.ts';
-import { COLUMNS_START, readSeries } from './select.ts';
+import { COLUMNS_START, readSeries, viewOf } from './select.ts';
 import { splitPartial } from './split-partial.ts';
 import { REPLY_BYTES, splitBatch } from './step-batch-codec.ts';
 
@@ -50,8 +50,11 @@ export async function* evaluateFragment(
   else if (node.kind === 'aggregate' && node.stage === 'partial') {
     const running = runPartial(node, grid, context);
     const aggregation = await (profile?.time(node, running) ?? running);
-    for (const state of await aggregation.encodePartial(budget.pause))
+    for (const state of await aggregation.encodePartial(budget.pause)) {
+      budget.holdBytes(state.length);
       for (const bytes of splitPartial(state, REPLY_BYTES)) yield { kind: 'partial', bytes };
+      budget.releaseBytes(state.length);
+    }
   } else
     for await (const batch of context.stream(node, grid))
       for (const part of splitBatch(batch)) yield { kind: 'batch', batch: part };
@@ -98,7 +101,15 @@ export async function* readRaw(
   const end = (node.at ?? lastStep(grid)) - node.offsetMs;
   if (end < start) return;
   const columns = sampleColumns(COLUMNS_START);
-  for await (const batch of readSeries({ matchers: node.matchers, start, end }, context)) {
+  const request = {
+    matchers: node.matchers,
+    start,
+    end,
+    // What will become of them is not known here; two samples are enough for all functions.
+    maxResolutionMs: Math.min(context.maxResolutionMs ?? 0, node.rangeMs / 2),
+    ...viewOf(node),
+  };
+  for await (const batch of readSeries(request, context)) {
     for (const [i, labels] of batch.labels.entries()) {
       const pause = budget.breathe();
       if (pause !== undefined) await pause;
@@ -115,8 +126,7 @@ export async function* readRaw(
         histograms: histograms && { columns: histograms, rows: columns.rows.slice(0, count) },
       };
       const samples = rawSamples(series);
-      budget.samplesRead += samples;
-      budget.samplesQueryable += samples * (grid.weight ?? 1);
+      budget.countSamples(samples, samples * (grid.weight ?? 1));
       yield series;
     }
   }

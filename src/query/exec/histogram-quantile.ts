@@ -113,8 +113,8 @@ export async function histogramFraction(
   return joined([...natives, classic], context.pause);
 }
 
-function joined(results: readonly StepBatch[], pause: Pause): Promise<StepBatch> {
-  return mergeEqualSeries(dropNames(concatBatches(results, results[0]!.steps)), pause);
+async function joined(results: readonly StepBatch[], pause: Pause): Promise<StepBatch> {
+  return mergeEqualSeries(dropNames(await concatBatches(results, results[0]!.steps, pause)), pause);
 }
 
 async function computeNative(

@@ -1,15 +1,12 @@
 // From a plan to the value of an answer: Prometheus's result types, in its order.
 
-import { compareLabels, type Labels, labelsKey } from '../../model/labels.ts';
-import type { Pause } from '../../model/pause.ts';
-import { sortSliced } from '../../model/sliced-sort.ts';
 import { childrenOf, nodeType, type PlanNode } from '../plan/nodes.ts';
 import type { QueryValue } from '../result.ts';
-import { type StepBatch, type StepRange, stepCount } from '../source.ts';
-import { collect, type ExecContext } from './context.ts';
+import { type OrderedSeries, type StepBatch, type StepRange, stepCount } from '../source.ts';
+import { arrange, type SeriesOrder } from './arrange.ts';
+import { collect, collectParts, type ExecContext } from './context.ts';
 import { removeNames } from './delayed-names.ts';
 import { readMatrix } from './matrix.ts';
-import { rowHasSteps, sameLabelsError, takeRows } from './step-batch.ts';
 
 /** Evaluates an instant query. */
 export async function instantValue(
@@ -27,9 +24,8 @@ export async function instantValue(
     case 'matrix':
       return { type: 'raw-matrix', series: await readMatrix(node, grid, context) };
     default: {
-      const batch = await wholeVector(node, grid, context);
-      const arranged = await arrange(batch, !keepsOrder(node), context.budget.pause);
-      return { type: 'vector', timestamp, batch: arranged };
+      const order = keepsOrder(node) ? 'as-they-came' : 'by-labels';
+      return { type: 'vector', timestamp, series: await vectorOf(node, grid, order, context) };
     }
   }
 }
@@ -39,20 +35,29 @@ export async function rangeValue(node: PlanNode, grid: StepRange, context: ExecC
   const steps = stepCount(grid);
   if (nodeType(node) === 'scalar') {
     const values = await context.scalar(node, grid);
+    const batch: StepBatch = { labels: [[]], steps, values, present: new Uint8Array(steps).fill(1) };
     return {
       type: 'matrix',
       range: grid,
-      batch: { labels: [[]], steps, values, present: new Uint8Array(steps).fill(1) },
+      series: { batches: [batch], partOf: new Uint32Array(1), rows: new Uint32Array(1) },
     };
   }
-  const batch = await wholeVector(node, grid, context);
-  return { type: 'matrix', range: grid, batch: await arrange(batch, true, context.budget.pause) };
+  return { type: 'matrix', range: grid, series: await vectorOf(node, grid, 'by-labels', context) };
 }
 
-async function wholeVector(node: PlanNode, grid: StepRange, context: ExecContext): Promise<StepBatch> {
-  const steps = stepCount(grid);
-  const { batch } = await collect(context.stream(node, grid), steps, context.budget);
-  return context.delayedNames === true ? removeNames(batch, context.budget.pause) : batch;
+async function vectorOf(
+  node: PlanNode,
+  grid: StepRange,
+  order: SeriesOrder,
+  context: ExecContext,
+): Promise<OrderedSeries> {
+  const { budget } = context;
+  if (context.delayedNames !== true) {
+    const { batches } = await collectParts(context.stream(node, grid), budget);
+    return arrange(batches, order, budget.pause);
+  }
+  const { batch } = await collect(context.stream(node, grid), stepCount(grid), budget);
+  return arrange([await removeNames(batch, budget.pause)], order, budget.pause);
 }
 
 const ORDERED: ReadonlySet<string> = new Set([
@@ -69,21 +74,4 @@ function keepsOrder(node: PlanNode): boolean {
   if (node.kind === 'aggregate') return ORDERED.has(node.op);
   if (node.kind === 'call' && ORDERED.has(node.func)) return true;
   return childrenOf(node).some(keepsOrder);
-}
-
-// Leaves out series without a step; sorts by labels; equal label sets next to each other are an error.
-async function arrange(batch: StepBatch, sort: boolean, pause: Pause): Promise<StepBatch> {
-  const found: number[] = [];
-  for (let row = 0; row < batch.labels.length; row++) if (rowHasSteps(batch, row)) found.push(row);
-  const order = (a: number, b: number): number => compareLabels(batch.labels[a]!, batch.labels[b]!);
-  const rows = sort ? await sortSliced(found, order, pause) : found;
-  if (sort) {
-    for (let i = 1; i < rows.length; i++) {
-      const [a, b] = [batch.labels[rows[i - 1]!] as Labels, batch.labels[rows[i]!] as Labels];
-      if (a.length === b.length && compareLabels(a, b) === 0) throw sameLabelsError();
-    }
-  } else if (new Set(batch.labels.map(labelsKey)).size < batch.labels.length) throw sameLabelsError();
-  await pause();
-  const inOrder = rows.length === batch.labels.length && rows.every((row, i) => row === i);
-  return inOrder ? batch : takeRows(batch, rows);
 }

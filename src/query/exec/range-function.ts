@@ -13,7 +13,10 @@ import { noteName } from './name-note.ts';
 import { closeRow, evaluate, evaluateHeavy, openRow, type RowState } from './range-row.ts';
 import { streamRaw } from './remote.ts';
 import { Rows } from './rows.ts';
-import { readSeries } from './select.ts';
+import { readSeries, viewOf } from './select.ts';
+
+/** Series between two looks at the time. */
+const SERIES_BETWEEN_LOOKS = 8;
 
 /** Streams a range function's series; `borrowed` batches are good until the next is asked for. */
 export async function* streamRangeFunction(
@@ -44,8 +47,12 @@ async function* overSource(
   const end = (input.at ?? lastStep(grid)) - input.offsetMs + job.after;
   if (input.rangeMs <= 0) return;
   const scan = { start, end, next: 0, totalsOnly: input.totalsOnly === true };
-  for await (const batch of readSeries({ matchers: input.matchers, start, end }, context)) {
+  const { matchers } = input;
+  const request = { matchers, start, end, ...viewOf(input), ...resolutionOf(state, context) };
+  for await (const batch of readSeries(request, context)) {
     scan.next = 0;
+    state.isCounted = batch.isCounted === true;
+    job.unevenMs = batch.unevenMs ?? 0;
     while (scan.next < batch.labels.length) {
       const part = evaluateSome(state, batch, scan) ?? (await evaluateHeavy(state));
       if (part !== undefined) yield part;
@@ -57,8 +64,30 @@ async function* overSource(
   }
 }
 
-// Evaluates series of a batch until the chunk is full, a heavy one comes or the batch is done. A plain function: loops inside
-// generators are slow.
+/** Functions that make nothing of a single sample. */
+const OF_TWO_SAMPLES: ReadonlySet<string> = new Set([
+  'rate',
+  'irate',
+  'increase',
+  'delta',
+  'idelta',
+  'deriv',
+  'predict_linear',
+  'double_exponential_smoothing',
+]);
+
+// A range must hold windows enough: two for functions of differences (Thanos pkg/query, maxResolutionFromSelectHints), else one.
+function resolutionOf(
+  { node, job }: RowState,
+  { maxResolutionMs = 0 }: ExecContext,
+): { maxResolutionMs?: number } {
+  if (maxResolutionMs === 0) return {};
+  const windows = OF_TWO_SAMPLES.has(node.func) ? 2 : 1;
+  return { maxResolutionMs: Math.min(maxResolutionMs, job.range / windows) };
+}
+
+// Evaluates series of a batch until the chunk is full, a heavy one comes, the batch is done or others want to compute, too. A plain
+// function: loops inside generators are slow.
 function evaluateSome(
   state: RowState,
   batch: SeriesBatch,
@@ -72,6 +101,7 @@ function evaluateSome(
     if (scan.totalsOnly) dropBuckets(state.columns);
     const full = evaluate(state, notedLabels(state, labels[index]!));
     if (full !== undefined || state.heavy !== undefined) return full;
+    if (scan.next % SERIES_BETWEEN_LOOKS === 0 && state.context.budget.isDue) return undefined;
   }
   return state.rows.take();
 }

@@ -6,6 +6,7 @@ import { DomainError } from '../../model/errors.ts';
 import type { Labels } from '../../model/labels.ts';
 import { detachColumns, type SampleColumns, type SampleKernels } from '../../model/samples.ts';
 import { anchoredCountKernel, type Extension, extendedRateKernel } from '../kernels/extended.ts';
+import { sumOverTime } from '../kernels/over-time.ts';
 import { keepsMetricName, RANGE_KERNELS } from '../kernels/range-kernels.ts';
 import { START_TIME_KERNELS } from '../kernels/start-times.ts';
 import {
@@ -41,6 +42,8 @@ export interface RowState {
   readonly kernel: RangeKernel;
   /** Takes its place where samples have start times, when those are looked at. */
   readonly startKernel: RangeKernel | undefined;
+  /** Samples are numbers of samples: to count them is to add them up. */
+  isCounted: boolean;
   readonly first: Float64Array;
   readonly second: Float64Array;
   readonly columns: SampleColumns;
@@ -104,6 +107,7 @@ export async function openRow(
     offset: 0,
     starts: undefined,
     overlapSeen: false,
+    unevenMs: 0,
     before: extension === undefined ? 0 : context.lookbackMs,
     after: extension === 'smoothed' ? context.lookbackMs : 0,
   };
@@ -113,6 +117,7 @@ export async function openRow(
     node,
     kernel,
     startKernel: context.startTimes === true ? startKernel : undefined,
+    isCounted: false,
     first,
     second,
     columns,
@@ -195,10 +200,12 @@ function openWindows({ columns, job, windows, rows, startKernel }: RowState): nu
   return count;
 }
 
-// Whether the windows found in the kernels are computed there too: rate, increase and delta without start times.
+// Whether the windows found in the kernels are computed there too: rate, increase and delta without start times, of samples that are as
+// far apart at the ends of a window as within.
 function runInKernels({ node, job, extension }: RowState, kernels: SampleKernels): boolean {
   const { func } = node;
-  if (job.from !== kernels.from || job.starts !== undefined || extension !== undefined) return false;
+  if (job.from !== kernels.from || job.starts !== undefined || job.unevenMs > 0) return false;
+  if (extension !== undefined) return false;
   if (func !== 'rate' && func !== 'increase' && func !== 'delta') return false;
   const { steps, output, present, offset } = job;
   kernels.extrapolate(steps, job.end, job.step, job.range, func !== 'delta', func === 'rate');
@@ -221,8 +228,7 @@ function countWindows({ job, weight, reads, context: { budget } }: RowState, bef
     read += before === undefined ? end - unread : before[end]! - before[unread]!;
     last = end;
   }
-  budget.samplesQueryable += seen * weight;
-  if (reads) budget.samplesRead += read;
+  budget.countSamples(reads ? read : 0, seen * weight);
 }
 
 function accountColumns(state: RowState): void {
@@ -256,11 +262,12 @@ export async function evaluateHeavy(state: RowState): Promise<StepBatch | undefi
 }
 
 function runKernel(
-  { kernel, startKernel }: RowState,
+  { kernel, startKernel, isCounted }: RowState,
   job: WindowJob,
   { first, second }: { first: Float64Array; second: Float64Array },
 ): void {
-  if (job.starts === undefined || startKernel === undefined) kernel(job, first, second);
+  if (isCounted) sumOverTime(job, first, second);
+  else if (job.starts === undefined || startKernel === undefined) kernel(job, first, second);
   else startKernel(job, first, second);
 }
 

@@ -97,8 +97,7 @@ async function* remoteReplies(
   for await (const reply of context.profile?.receive(node, replies) ?? replies) {
     if (reply.kind === 'notes') annotations.addAll(reply.notes);
     else if (reply.kind === 'statistics') {
-      budget.samplesRead += reply.samplesRead;
-      budget.samplesQueryable += reply.samplesQueryable;
+      budget.countSamples(reply.samplesRead, reply.samplesQueryable);
       budget.addSeries(reply.seriesSeen);
     } else yield reply;
     const pause = budget.breathe();

@@ -8,7 +8,7 @@ import type { HistogramNote } from '../kernels/histogram-samples.ts';
 import { type SelectJob, selectInstants, selectRows, selectStarts } from '../kernels/select.ts';
 import { dropStale } from '../kernels/window.ts';
 import { namesUnique } from '../plan/names.ts';
-import type { SelectNode } from '../plan/nodes.ts';
+import type { RangeSelectNode, SelectNode } from '../plan/nodes.ts';
 import {
   type BatchHistograms,
   type SelectRequest,
@@ -28,6 +28,9 @@ import { DistinctLabels } from './step-batch.ts';
 
 /** Samples a leaf's columns start with; they grow to what the longest series needs. */
 export const COLUMNS_START = 512;
+
+/** Series between two looks at the time. */
+const SERIES_BETWEEN_LOOKS = 32;
 
 /** Streams an instant selector's series; `borrowed` batches are good until the next is asked for. */
 export async function* streamSelect(
@@ -64,7 +67,8 @@ export async function* streamSelect(
     weight: grid.weight ?? 1,
     next: 0,
   };
-  for await (const batch of readSeries({ matchers: node.matchers, start, end }, context)) {
+  const request = { matchers: node.matchers, start, end, lookbackMs, ...viewOf(node) };
+  for await (const batch of readSeries(request, context)) {
     scan.next = 0;
     while (scan.next < batch.labels.length) {
       const part = selectSome(scan, batch);
@@ -72,6 +76,8 @@ export async function* streamSelect(
       const pause = budget.breathe();
       if (pause !== undefined) await pause;
     }
+    const rest = rows.take();
+    if (rest !== undefined) yield rest;
   }
   rows.close();
 }
@@ -91,7 +97,7 @@ interface Scan {
   next: number;
 }
 
-// Looks up series of a batch until the chunk is full or the batch is done. A plain function: loops inside generators are slow.
+// Looks up series of a batch until the chunk is full, the batch is done or others want to compute, too. A plain function: loops inside generators are slow.
 function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
   const { rows, columns, job, distinct, start, end } = scan;
   const { timestamps, keepNames = false, starts = false, smoothed } = scan.node;
@@ -117,6 +123,7 @@ function selectSome(scan: Scan, batch: SeriesBatch): StepBatch | undefined {
     const labels = timestamps && !keepNames ? dropMetadataLabels(noted) : noted;
     distinct?.add(labels);
     if (rows.keep(labels)) return rows.take();
+    if (scan.next % SERIES_BETWEEN_LOOKS === 0 && scan.context.budget.isDue) return undefined;
   }
   return rows.take();
 }
@@ -128,8 +135,7 @@ function openHistograms({ node, columns, job }: Scan): void {
 }
 
 function countSeen({ context: { budget }, weight }: Scan, samples: number): void {
-  budget.samplesRead += samples;
-  budget.samplesQueryable += samples * weight;
+  budget.countSamples(samples, samples * weight);
 }
 
 // Cells of the row at hand that are histograms count as more than one sample.
@@ -157,12 +163,19 @@ export function leafColumns({ source }: ExecContext): SampleColumns {
   return source?.kernels === undefined ? sampleColumns(COLUMNS_START) : kernelColumns(source.kernels);
 }
 
+/** What a selector wants of downsampled data. */
+export function viewOf({ aggregate }: SelectNode | RangeSelectNode): Pick<SelectRequest, 'aggregate'> {
+  return aggregate === undefined ? {} : { aggregate };
+}
+
 /** Batches of series from the source, counted; stops when the query is canceled. */
-export async function* readSeries(request: SelectRequest, context: ExecContext): AsyncGenerator<SeriesBatch> {
-  const { source, budget } = context;
+export async function* readSeries(wanted: SelectRequest, context: ExecContext): AsyncGenerator<SeriesBatch> {
+  const { source, budget, maxResolutionMs } = context;
+  const request = maxResolutionMs === undefined ? wanted : { maxResolutionMs, ...wanted };
   if (source === undefined)
     throw new DomainError('internal', 'cannot read series: this process has no series source');
-  budget.check();
+  // Finding series is work, too.
+  await budget.pause();
   for await (const batch of source.select(request, budget)) {
     budget.addSeries(batch.labels.length);
     yield batch;

@@ -3,10 +3,9 @@
 import { type Labels, labelsKey } from '../../model/labels.ts';
 import { type Pause, rowsBetweenPauses } from '../../model/pause.ts';
 import type { StepBatch } from '../source.ts';
-import type { StateMemory } from './aggregation.ts';
 import type { BinaryContext } from './binary.ts';
 import { HistogramCells, histogramOfCell } from './histograms/histogram-cells.ts';
-import { CELL_BYTES, rowHasSteps, takeRows } from './step-batch.ts';
+import { CELL_BYTES, rowHasSteps, takeManyRows } from './step-batch.ts';
 import type { Matched } from './vector-match.ts';
 
 /** Steps at which each match group has a series; undefined for groups without any. */
@@ -41,8 +40,9 @@ async function groupPresence(
 /** left and right: left series at the steps where their group is on the right. Works in `left`. */
 export async function intersectVectors(
   { left, right, signatures }: Matched,
-  { pause, memory }: BinaryContext,
+  context: BinaryContext,
 ): Promise<StepBatch> {
+  const { pause } = context;
   const masks = await groupPresence(right, signatures.right, signatures.groups.length, pause);
   const { steps, present } = left;
   const kept: number[] = [];
@@ -55,14 +55,15 @@ export async function intersectVectors(
     for (let i = 0; i < steps; i++) present[from + i]! &= mask[i]!;
     if (rowHasSteps(left, row)) kept.push(row);
   }
-  return keepRows(left, kept, memory);
+  return keepRows(left, kept, context);
 }
 
 /** left unless right: left series at the steps where their group is not on the right. Works in `left`. */
 export async function subtractVectors(
   { left, right, signatures }: Matched,
-  { pause, memory }: BinaryContext,
+  context: BinaryContext,
 ): Promise<StepBatch> {
+  const { pause } = context;
   const masks = await groupPresence(right, signatures.right, signatures.groups.length, pause);
   const { steps, present } = left;
   const kept: number[] = [];
@@ -74,13 +75,17 @@ export async function subtractVectors(
     if (mask !== undefined) for (let i = 0; i < steps; i++) present[from + i]! &= 1 - mask[i]!;
     if (mask === undefined || rowHasSteps(left, row)) kept.push(row);
   }
-  return keepRows(left, kept, memory);
+  return keepRows(left, kept, context);
 }
 
-function keepRows(batch: StepBatch, rows: readonly number[], memory: StateMemory): StepBatch {
+async function keepRows(
+  batch: StepBatch,
+  rows: readonly number[],
+  { pause, memory }: BinaryContext,
+): Promise<StepBatch> {
   if (rows.length === batch.labels.length) return batch;
   memory.hold(rows.length * batch.steps * CELL_BYTES);
-  return takeRows(batch, rows);
+  return takeManyRows(batch, rows, pause);
 }
 
 /**

@@ -11,10 +11,16 @@ import { dropMetadataLabels } from './name-note.ts';
 /** Bytes of one cell of a step batch: value and presence. */
 export const CELL_BYTES = 9;
 
-/** Bytes of a batch. */
+/** What the list of a series' labels takes, and each text in it: most of them are shared between series. */
+const LABELS_BYTES = 64;
+const TEXT_BYTES = 16;
+
+/** Bytes of a batch, its labels included. */
 export function batchBytes({ labels, steps, histograms }: StepBatch): number {
   const cells = labels.length * steps;
-  return cells * CELL_BYTES + (histograms === undefined ? 0 : histograms.columns.bytes + 4 * cells);
+  let bytes = cells * CELL_BYTES + labels.length * LABELS_BYTES;
+  for (let row = 0; row < labels.length; row++) bytes += labels[row]!.length * TEXT_BYTES;
+  return bytes + (histograms === undefined ? 0 : histograms.columns.bytes + 4 * cells);
 }
 
 /** Samples of a batch: steps of its series that are there, where a native histogram counts as several. */
@@ -36,7 +42,11 @@ export function emptyBatch(steps: number): StepBatch {
 }
 
 /** One batch of all series of `batches`, in order; a single batch is handed on as it is. */
-export function concatBatches(batches: readonly StepBatch[], steps: number): StepBatch {
+export async function concatBatches(
+  batches: readonly StepBatch[],
+  steps: number,
+  pause: Pause,
+): Promise<StepBatch> {
   if (batches.length === 1) return batches[0] as StepBatch;
   let series = 0;
   for (const batch of batches) series += batch.labels.length;
@@ -44,6 +54,7 @@ export function concatBatches(batches: readonly StepBatch[], steps: number): Ste
   const values = new Float64Array(series * steps);
   const present = new Uint8Array(series * steps);
   for (const batch of batches) {
+    await pause();
     values.set(batch.values.subarray(0, batch.labels.length * steps), labels.length * steps);
     present.set(batch.present.subarray(0, batch.labels.length * steps), labels.length * steps);
     for (const set of batch.labels) labels.push(set);
@@ -58,14 +69,41 @@ export function rowHasSteps(batch: StepBatch, row: number): boolean {
   return false;
 }
 
+/** takeRows for many rows. */
+export async function takeManyRows(
+  batch: StepBatch,
+  rows: readonly number[],
+  pause: Pause,
+): Promise<StepBatch> {
+  const { steps } = batch;
+  const values = new Float64Array(rows.length * steps);
+  const present = new Uint8Array(rows.length * steps);
+  const labels: Labels[] = [];
+  const atOnce = rowsBetweenPauses(steps);
+  for (const [i, row] of rows.entries()) {
+    if (i % atOnce === 0) await pause();
+    copyRow(batch, row, { values, present, at: i * steps });
+    labels.push(batch.labels[row] as Labels);
+  }
+  return { labels, steps, values, present, histograms: takeHistograms(batch, rows) };
+}
+
+function copyRow(
+  { values, present, steps }: StepBatch,
+  row: number,
+  to: { readonly values: Float64Array; readonly present: Uint8Array; readonly at: number },
+): void {
+  to.values.set(values.subarray(row * steps, (row + 1) * steps), to.at);
+  to.present.set(present.subarray(row * steps, (row + 1) * steps), to.at);
+}
+
 /** The rows of a batch in the order of `rows`. */
 export function takeRows(batch: StepBatch, rows: readonly number[]): StepBatch {
   const { steps } = batch;
   const values = new Float64Array(rows.length * steps);
   const present = new Uint8Array(rows.length * steps);
   const labels = rows.map((row, i) => {
-    values.set(batch.values.subarray(row * steps, (row + 1) * steps), i * steps);
-    present.set(batch.present.subarray(row * steps, (row + 1) * steps), i * steps);
+    copyRow(batch, row, { values, present, at: i * steps });
     return batch.labels[row] as Labels;
   });
   return { labels, steps, values, present, histograms: takeHistograms(batch, rows) };
@@ -105,7 +143,11 @@ export async function mergeEqualSeries(batch: StepBatch, pause: Pause): Promise<
       if (rows !== undefined) rows[first * steps + i] = rows[row * steps + i]!;
     }
   }
-  return takeRows({ labels: batch.labels, steps, values, present, histograms }, [...rowOf.values()]);
+  return takeManyRows(
+    { labels: batch.labels, steps, values, present, histograms },
+    [...rowOf.values()],
+    pause,
+  );
 }
 
 /** Remembers label sets and refuses to see one twice. */

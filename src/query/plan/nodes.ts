@@ -1,6 +1,7 @@
 // The logical plan: frozen nodes, already free of everything that depends on the query's start, end and step. A node is a
 // scalar (one number per step), a vector (a step batch) or a string. plan-text.ts prints it, plan-codec.ts carries it.
 
+import type { AggregateView } from '../../codec/aggregate-chunk.ts';
 import type { Labels } from '../../model/labels.ts';
 import type { Matcher } from '../../model/matcher.ts';
 import type { Extension } from '../kernels/extended.ts';
@@ -44,6 +45,8 @@ export interface SelectNode extends Shift {
   readonly where?: string;
   /** Of native histograms only count and sum are wanted. */
   readonly totalsOnly?: true;
+  /** What windows of downsampled data are to say; averages when absent. */
+  readonly aggregate?: AggregateView;
 }
 
 /** A range selector: only as input of a range function, or alone as a whole instant query. */
@@ -55,6 +58,8 @@ export interface RangeSelectNode extends Shift {
   readonly extension?: Extension;
   /** Of native histograms only count and sum are wanted. */
   readonly totalsOnly?: true;
+  /** What windows of downsampled data are to say; averages when absent. */
+  readonly aggregate?: AggregateView;
 }
 
 /** A subquery: `input` on a grid of its own, aligned to multiples of `stepMs`. */

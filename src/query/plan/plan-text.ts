@@ -3,7 +3,7 @@
 import { labelsText } from '../../model/labels.ts';
 import { matcherText } from '../../model/matcher.ts';
 import type { OperatorTree } from '../operator-tree.ts';
-import { childrenOf, type PlanNode, type Shift } from './nodes.ts';
+import { childrenOf, type PlanNode, type RangeSelectNode, type SelectNode, type Shift } from './nodes.ts';
 
 /** The plan as indented lines. */
 export function planText(node: PlanNode, indent = ''): string {
@@ -27,9 +27,9 @@ export function nodeText(node: PlanNode): string {
     case 'time':
       return 'time';
     case 'select':
-      return `select${node.starts ? ' starts' : node.timestamps ? ' timestamps' : ''}${node.smoothed ? ' smoothed' : ''}${node.totalsOnly ? ' totals-only' : ''} {${node.matchers.map(matcherText).join(', ')}}${shift(node)}`;
+      return `select${node.starts ? ' starts' : node.timestamps ? ' timestamps' : ''}${node.smoothed ? ' smoothed' : ''}${node.totalsOnly ? ' totals-only' : ''}${aggregate(node)} {${node.matchers.map(matcherText).join(', ')}}${shift(node)}`;
     case 'range-select':
-      return `range-select${node.extension === undefined ? '' : ` ${node.extension}`}${node.totalsOnly ? ' totals-only' : ''} {${node.matchers.map(matcherText).join(', ')}}[${node.rangeMs}ms]${shift(node)}`;
+      return `range-select${node.extension === undefined ? '' : ` ${node.extension}`}${node.totalsOnly ? ' totals-only' : ''}${aggregate(node)} {${node.matchers.map(matcherText).join(', ')}}[${node.rangeMs}ms]${shift(node)}`;
     case 'subquery':
       return `subquery [${node.rangeMs}ms:${node.stepMs}ms]${shift(node)}`;
     case 'range-function':
@@ -53,6 +53,10 @@ export function nodeText(node: PlanNode): string {
     case 'remote':
       return `remote${node.distinct ? ' distinct' : ''}`;
   }
+}
+
+function aggregate({ aggregate: view }: SelectNode | RangeSelectNode): string {
+  return view === undefined ? '' : ` of ${view}`;
 }
 
 function shift(node: Shift): string {

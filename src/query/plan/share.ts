@@ -16,10 +16,10 @@ export function sharePlan(root: PlanNode): SharedPlan {
   const shared = new Set<PlanNode>();
   // Equal parts have leaves of their own; most queries have but one.
   if (countLeaves(root) < 2) return { node: root, shared };
-  const last = lastOfEach(root);
+  const { keys, last } = lastOfEach(root);
   const known = new Map<string, PlanNode>();
   const visit = (node: PlanNode): PlanNode => {
-    const key = keyOf(node);
+    const key = keys.get(node);
     if (key === undefined) return mapChildren(node, visit);
     const same = known.get(key);
     if (same !== undefined) {
@@ -33,20 +33,23 @@ export function sharePlan(root: PlanNode): SharedPlan {
   return { node: visit(root), shared };
 }
 
-// Of equal parts the one furthest back in the query: its places are those that notes show.
-function lastOfEach(root: PlanNode): Map<string, PlanNode> {
+// The keys of all nodes worth sharing; and of equal ones the one furthest back in the query, whose places are those that notes show.
+function lastOfEach(root: PlanNode): {
+  readonly keys: ReadonlyMap<PlanNode, string>;
+  readonly last: ReadonlyMap<string, PlanNode>;
+} {
+  const keys = new Map<PlanNode, string>();
   const last = new Map<string, PlanNode>();
   const visit = (node: PlanNode): void => {
-    const key = keyOf(node);
-    if (key !== undefined) last.set(key, node);
+    if (SHARABLE.has(node.kind)) {
+      const key = JSON.stringify(node, keyPart);
+      keys.set(node, key);
+      last.set(key, node);
+    }
     for (const child of childrenOf(node)) visit(child);
   };
   visit(root);
-  return last;
-}
-
-function keyOf(node: PlanNode): string | undefined {
-  return SHARABLE.has(node.kind) ? JSON.stringify(node, keyPart) : undefined;
+  return { keys, last };
 }
 
 function countLeaves(node: PlanNode): number {

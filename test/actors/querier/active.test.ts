@@ -14,7 +14,10 @@ const list = async (actor: ActorRef<QuerierMessages>, tenant?: string): Promise<
   (await actor.ask('active', { signal, ...(tenant === undefined ? {} : { tenant }) })).rows;
 
 it('active queries of every process are listed by any, with what they are and how old', async () => {
-  const { clock, processes, answer } = await startQueriers(['p-1', 'p2'], { 'query.concurrency_max': '1' });
+  const { clock, processes, answer } = await startQueriers(['p-1', 'p2'], {
+    'query.concurrency_max': '1',
+    'query.light_samples_max': '0',
+  });
   const { actor: first } = processes.get('p-1')!;
   const { actor: second, metrics } = processes.get('p2')!;
   const since = clock.now();

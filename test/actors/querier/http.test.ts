@@ -15,7 +15,10 @@ import type { ActorRef } from '../../../src/actors/runtime.ts';
 import { DomainError, type ErrorCode } from '../../../src/model/errors.ts';
 import { realClock } from '../../../src/platform/clock.ts';
 import { readConfig } from '../../../src/platform/config-reader.ts';
+import { MemoryPool } from '../../../src/platform/memory.ts';
+import { realTurns } from '../../../src/platform/turns.ts';
 import { type RawAnswer, type RawRequest, rawRequest } from '../../helpers/raw-http.ts';
+import { ordered } from '../../query/ordered-series.ts';
 
 let server: Server | undefined;
 afterEach(async () => {
@@ -26,11 +29,13 @@ afterEach(async () => {
 type Ask = (kind: keyof QuerierMessages, message: Asked) => Promise<unknown>;
 type Get = (path: string, request?: Partial<RawRequest>) => Promise<RawAnswer>;
 
-async function open(ask: Ask, flags: Record<string, string> = {}): Promise<Get> {
+async function open(ask: Ask, flags: Record<string, string> = {}, memory?: MemoryPool): Promise<Get> {
   const edge = {
     actor: { ask } as unknown as ActorRef<QuerierMessages>,
     config: readConfig({ flags }),
     clock: realClock(),
+    ...(memory === undefined ? {} : { memory }),
+    turns: realTurns(),
     processId: 'p1',
     version: '1.2.3',
     startedMs: 0,
@@ -65,13 +70,40 @@ function matrix(series: number, steps: number, more: Partial<QueryAnswer> = {}):
   const batch = { labels, steps, values, present: new Uint8Array(values.length).fill(1) };
   const range = { start: 0, end: (steps - 1) * 1000, step: 1000 };
   const statistics = { samplesRead: 5, samplesQueryable: 8, samplesPeak: 3, seriesSeen: 1, bytesPeak: 9 };
-  const result = { value: { type: 'matrix' as const, range, batch }, annotations: [], statistics };
+  const result = {
+    value: { type: 'matrix' as const, range, series: ordered(batch) },
+    annotations: [],
+    statistics,
+  };
   return { result, partial: false, queuedMs: 1, evaluatedMs: 2, ...more };
 }
 
 const RANGE = '/query_range?query=m&start=0&end=1000&step=1';
 
 describe('the query edge', () => {
+  it('hands on the coarsest resolution that is wanted', async () => {
+    const asked: (number | undefined)[] = [];
+    const get = await open(async (_kind, message) => {
+      asked.push((message as QueryRequest).maxResolutionMs);
+      return matrix(1, 1);
+    });
+    const range = '/query_range?query=m&start=0&end=1000&step=3000';
+    for (const text of ['', '0s', '5m', '3600', '1h', 'auto']) {
+      await get(`${range}&max_source_resolution=${text}`);
+      await get(`/query?query=m&max_source_resolution=${text}`);
+    }
+    const of = [undefined, undefined, 300_000, 3_600_000, 3_600_000];
+    expect(asked).toEqual([...of.flatMap((ms) => [ms, ms]), 600_000, undefined]);
+    const refused = json(await get(`${range}&max_source_resolution=-1`));
+    expect(refused).toMatchObject({
+      errorType: 'bad_data',
+      error: "negative 'max_source_resolution' is not accepted. Try a positive integer",
+    });
+    expect(json(await get('/query?query=m&max_source_resolution=x'))).toMatchObject({
+      error: `'max_source_resolution' parameter: cannot parse "x" to a valid duration`,
+    });
+  });
+
   it('cancels a query whose client goes away', async () => {
     const aborted = Promise.withResolvers<number>();
     const asked = Promise.withResolvers<void>();
@@ -217,23 +249,21 @@ describe('the query edge', () => {
     expect((await get(RANGE)).body.equals(plain.body)).toBe(true);
   });
 
-  it('refuses queries while results wait for slow readers, and leaves readers that take too long', async () => {
-    const flags = { 'query.answers_bytes_max': '1MiB', 'limits.http_write_timeout': '1s' };
+  it('counts results as memory of queries until they are read, and leaves readers that take too long', async () => {
+    const flags = { 'limits.http_write_timeout': '1s' };
     for (const encoding of ['identity', 'gzip']) {
       const ask: Ask = async (_kind, asked) =>
         (asked as QueryRequest).query === '1' ? matrix(1, 1) : matrix(1000, 2000);
-      const get = await open(ask, flags);
+      const memory = new MemoryPool('query.process_memory_bytes_max', 1e6);
+      const get = await open(ask, flags, memory);
       const slow = await unread(RANGE, encoding);
-      await expect.poll(async () => (await get('/query?query=1')).status).toBe(503);
-      const refused = await get('/query?query=1');
-      expect([refused.headers['retry-after'], json(refused)]).toMatchObject([
-        '5',
-        { errorType: 'unavailable' },
-      ]);
+      await expect.poll(() => memory.held).toBeGreaterThan(1000 * 2000 * 9);
+      expect((await get('/query?query=1')).status).toBe(200);
       const ended = new Promise((resolve) => slow.once('close', resolve));
       await new Promise((resolve) => setTimeout(resolve, 1200));
       slow.resume();
       await ended;
+      expect(memory.held).toBe(0);
       expect((await get('/query?query=1')).status).toBe(200);
       server?.closeAllConnections();
       server?.close();

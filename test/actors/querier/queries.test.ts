@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { asking, startQueriers } from './rig.ts';
 
 const INSTANT = { query: 'm', startMs: 60_000, endMs: 60_000, stepMs: 0 };
-const ONE = { 'query.concurrency_max': '1' };
+const ONE = { 'query.concurrency_max': '1', 'query.light_samples_max': '0' };
 
 describe('a query that waits for its turn', () => {
   it('is answered in turn with another tenant, and its wait is counted', async () => {

@@ -47,7 +47,11 @@ describe('the query log', () => {
   });
 
   it('has every query that was refused, cut off, killed or left, with what it was told', async () => {
-    const limits = { 'query.concurrency_max': '1', 'query.tenant_queue_max': '3' };
+    const limits = {
+      'query.concurrency_max': '1',
+      'query.tenant_queue_max': '3',
+      'query.light_samples_max': '0',
+    };
     const { clock, actor, ask, answer, lines } = await setup({
       'query.log_queries_longer_than': '1h',
       ...limits,

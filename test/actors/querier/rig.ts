@@ -33,15 +33,15 @@ export interface QuerierProcess {
 export interface QuerierRig {
   readonly clock: VirtualClock;
   readonly processes: ReadonlyMap<string, QuerierProcess>;
-  /** Lets the shard answer the oldest query of a tenant; false when it has none. */
-  readonly answer: (tenant: string) => Promise<boolean>;
+  /** Lets the shard answer the oldest query of a tenant, as one that touched so many series; false when it has none. */
+  readonly answer: (tenant: string, series?: number) => Promise<boolean>;
   /** Tenants of the queries the shard works on, the oldest first. */
   readonly working: () => string[];
 }
 
 interface Work {
   readonly tenant: string;
-  readonly finish: () => void;
+  readonly finish: (series: number) => void;
 }
 
 /** Starts a querier in each process. Queries wait in the shard until `answer`; each reads seven samples and finds nothing; lists have one row. */
@@ -59,7 +59,7 @@ export async function startQueriers(
     'shard.query',
     shardSubject('skein', 0, 'query'),
     async ({ tenant }: RequestOf<'shard.query'>, send, { signal }) => {
-      await new Promise<void>((finish, reject) => {
+      const seriesSeen = await new Promise<number>((finish, reject) => {
         const item = { tenant, finish };
         work.push(item);
         signal.addEventListener('abort', () => {
@@ -68,7 +68,7 @@ export async function startQueriers(
           reject(signal.reason);
         });
       });
-      await send(encodeReply({ kind: 'statistics', samplesRead: 7, samplesQueryable: 9, seriesSeen: 1 }));
+      await send(encodeReply({ kind: 'statistics', samplesRead: 7, samplesQueryable: 9, seriesSeen }));
     },
   );
   await serveMany(shard, 'shard.series', shardSubject('skein', 0, 'series'), (_message, send) =>
@@ -90,10 +90,10 @@ export async function startQueriers(
   return {
     clock,
     processes,
-    async answer(tenant) {
+    async answer(tenant, series = 1) {
       const index = work.findIndex((item) => item.tenant === tenant);
       if (index < 0) return false;
-      work.splice(index, 1)[0]!.finish();
+      work.splice(index, 1)[0]!.finish(series);
       // Who computes for long gives way by the clock.
       await clock.advance(0);
       return true;

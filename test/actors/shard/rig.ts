@@ -32,6 +32,7 @@ import { memoryStore } from '../../../src/storage/objects/memory.ts';
 import type { ObjectStore } from '../../../src/storage/objects/object-store.ts';
 import { createMemoryDisk, type MemoryDisk } from '../../bus/local/memory-disk.ts';
 import { createVirtualClock, settle, type VirtualClock } from '../../helpers/virtual-clock.ts';
+import { oneBatch } from '../../query/ordered-series.ts';
 
 const hasher = await createHasher();
 const TENANT = 't';
@@ -141,7 +142,7 @@ export async function openShardRig(): Promise<ShardRig> {
       asked.instant({ query, timeMs, signal: new AbortController().signal }),
     );
     if (value.type !== 'vector') throw new Error(`${query} gives a ${value.type}`);
-    return { values: [...value.batch.values], warnings: annotations.map((note) => note.text) };
+    return { values: [...oneBatch(value.series).values], warnings: annotations.map((note) => note.text) };
   };
   const writeRequest: ShardRig['writeRequest'] = async (protocol, body) => {
     const request = { tenant: TENANT, protocol, body, now: clock.now(), newest: () => undefined };

@@ -1,6 +1,6 @@
 // Differences from Prometheus that are accepted, each with its reason. Nothing else is.
 
-import type { AggregateExpr, Expr, TimeModifiers } from '../../../src/query/parse/ast.ts';
+import type { AggregateExpr, Expr } from '../../../src/query/parse/ast.ts';
 import { walkExpr } from '../../../src/query/parse/ast-walk.ts';
 import { exprText } from '../../../src/query/parse/print.ts';
 import { typeOf } from '../../../src/query/parse/types.ts';
@@ -66,6 +66,24 @@ export const ACCEPTED: readonly Accepted[] = [
       flags.delayedNames &&
       hasCall(expr, 'info') &&
       (errorOf(found.ours) === SAME_LABELS || withoutNames(found) === undefined),
+  },
+  {
+    name: 'info-reach',
+    reason:
+      '3.14 reads info series only as far back as the ranges of the query reach, even where that is less than the lookback',
+    covers: ({ expr, found }) =>
+      (found.kind === 'labels' || sameAtEachStep(found, samePoints)) &&
+      hasCall(
+        expr,
+        'info',
+        ([base]) => base !== undefined && hasNode(base, ({ kind }) => kind === 'matrix-selector'),
+      ),
+  },
+  {
+    name: 'pinned-parameter',
+    reason: 'an @ within the parameter of an aggregation holds at the first step alone in 3.14',
+    covers: ({ expr }) =>
+      hasNode(expr, (node) => node.kind === 'aggregate' && node.param !== undefined && isPinned(node.param)),
   },
   {
     name: 'unseen-duplicates',
@@ -225,13 +243,11 @@ export const ACCEPTED: readonly Accepted[] = [
     name: 'pinned-subquery',
     reason:
       'in 3.14 a range function of a subquery with @ and of a scalar that varies has no result: the subquery is not recognized',
-    covers: ({ expr }) => {
-      let is = false;
-      walkExpr(expr, (node) => {
-        if (node.kind === 'call' && node.args.length > 1 && node.args.some(isPinnedSubquery)) is = true;
-      });
-      return is;
-    },
+    covers: ({ expr }) =>
+      hasNode(
+        expr,
+        (node) => node.kind === 'call' && node.args.length > 1 && node.args.some(isPinnedSubquery),
+      ),
   },
 ];
 
@@ -265,11 +281,7 @@ function isPinnedSubquery(expr: Expr): boolean {
 }
 
 function hasAggregate(expr: Expr, ...ops: readonly AggregateExpr['op'][]): boolean {
-  let isThere = false;
-  walkExpr(expr, (node) => {
-    if (isAggregate(node, ...ops)) isThere = true;
-  });
-  return isThere;
+  return hasNode(expr, (node) => isAggregate(node, ...ops));
 }
 
 function hasHistograms(answer: Answer): boolean {
@@ -294,22 +306,29 @@ function isAggregate(expr: Expr, ...ops: readonly AggregateExpr['op'][]): boolea
 }
 
 function hasCall(expr: Expr, func: string, test: (args: readonly Expr[]) => boolean = () => true): boolean {
-  let isThere = false;
+  return hasNode(expr, (node) => node.kind === 'call' && node.func === func && test(node.args));
+}
+
+function hasNode(expr: Expr, test: (node: Expr) => boolean): boolean {
+  let is = false;
   walkExpr(expr, (node) => {
-    if (node.kind === 'call' && node.func === func && test(node.args)) isThere = true;
+    if (test(node)) is = true;
   });
-  return isThere;
+  return is;
+}
+
+function isPinned(expr: Expr): boolean {
+  return hasNode(
+    expr,
+    (node) => (node.kind === 'vector-selector' || node.kind === 'subquery') && node.at !== undefined,
+  );
 }
 
 function isShifted(expr: Expr): boolean {
-  let is = false;
-  const look = ({ offsetMs, offsetExpr, at }: TimeModifiers): void => {
-    if (offsetMs !== 0 || offsetExpr !== undefined || at !== undefined) is = true;
-  };
-  walkExpr(expr, (node) => {
-    if (node.kind === 'vector-selector' || node.kind === 'subquery') look(node);
+  return hasNode(expr, (node) => {
+    if (node.kind !== 'vector-selector' && node.kind !== 'subquery') return false;
+    return node.offsetMs !== 0 || node.offsetExpr !== undefined || node.at !== undefined;
   });
-  return is;
 }
 
 // Notes that one of the answers has, the other not.

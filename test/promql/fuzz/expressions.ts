@@ -150,8 +150,8 @@ class ExpressionMaker {
 
   #overTime(depth: number): string {
     const random = this.#random;
-    if (random.once(4)) {
-      const name = this.#selectors.name('counter', 'native', 'bucket');
+    if (random.once(3)) {
+      const name = this.#selectors.name('counter', 'counter', 'native', 'bucket');
       return `${random.pick(COUNTED)}(${this.#selectors.matrix(name)})`;
     }
     return `${random.pick(OVER_TIME).name}(${this.#matrix(depth)})`;

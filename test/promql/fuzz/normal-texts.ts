@@ -13,6 +13,11 @@ const NORMALISATIONS: readonly {
     replacement: '$1$2',
     reason: 'which two of several duplicates are named depends on the order in which series come',
   },
+  {
+    pattern: /(invalid (?:smoothing|trend) factor.*, got: ).*/,
+    replacement: '$1',
+    reason: 'which of several factors that are refused is named depends on the order in which series come',
+  },
 ];
 
 const NOTES: typeof NORMALISATIONS = [

@@ -120,15 +120,18 @@ export class FuzzRun {
     print(`#${number} ${question.query} ${JSON.stringify(question.grid)} ${JSON.stringify(place.flags)}`);
     print(`  ${small.query} ${JSON.stringify(small.grid)}\n  ${found.kind}: ${found.text}`);
     if (!withData) return;
+    let { theirs } = found;
     const series = await shrinkSeries(place.series, small, async (fewer) => {
       const world = await openWorld(fewer, place.flags);
       try {
-        return (await differs(world, small)) !== undefined;
+        const still = await differs(world, small);
+        if (still !== undefined) theirs = still.theirs;
+        return still !== undefined;
       } finally {
         await world.dispose();
       }
     });
-    print(caseText(series, small, found.theirs));
+    print(caseText(series, small, theirs));
   }
 }
 
@@ -179,7 +182,7 @@ async function coveredBy(
 function gridOf(random: FuzzRandom): Grid {
   const lookback = random.once(10) ? { lookback: random.pick(['1m', '20s', '10m']) } : {};
   const end = random.below(DATA_SECONDS * 1.1) + random.pick([0, 0, 0, 0.5, 0.001]);
-  if (random.once(2)) return { start: end, end, step: 0, ...lookback };
+  if (random.once(3)) return { start: end, end, step: 0, ...lookback };
   const step = random.pick([15, 30, 47, 60, 7.5, 300]);
   return { start: end - step * random.below(25), end, step, ...lookback };
 }

@@ -79,7 +79,9 @@ export class SelectorMaker {
   /** A selector without time modifiers; of one metric, mostly. */
   bare(name: string = this.name()): string {
     const random = this.#random;
-    const matchers = Array.from({ length: random.pick([0, 0, 0, 1, 1, 2]) }, () => random.pick(MATCHERS));
+    const matchers = Array.from({ length: random.pick([0, 0, 0, 0, 0, 1, 1, 2]) }, () =>
+      random.pick(MATCHERS),
+    );
     if (random.once(25)) {
       const names = random.pick(['temp|load', 'hits_.*', 'n[hf]', '(nh|temp|mix)', 'lat_.*|ncb', '.*_info']);
       return `{${[`__name__=~"${names}"`, ...matchers].join(random.pick([',', ', ']))}}`;

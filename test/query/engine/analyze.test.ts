@@ -41,7 +41,7 @@ describe('analyze', () => {
       'binary vectors + one-to-one on (job) 2/6',
       '  aggregate sum by (job) 2/6',
       '    range-function rate 6/17',
-      '      range-select {__name__="m_total"}[120000ms]',
+      '      range-select of counter {__name__="m_total"}[120000ms]',
       '  aggregate sum by (job) 2/6',
       '    select {__name__="m_total"} 6/18',
     ]);
@@ -93,7 +93,7 @@ describe('explain', () => {
       '  remote',
       '    aggregate partial sum by ()',
       '      range-function rate',
-      '        range-select {__name__="m_total"}[120000ms] offset 60000ms',
+      '        range-select of counter {__name__="m_total"}[120000ms] offset 60000ms',
     ]);
   });
 });

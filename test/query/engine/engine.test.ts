@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createEngine, type Engine } from '../../../src/query/engine.ts';
 import type { QueryResult } from '../../../src/query/result.ts';
 import { type MemorySeries, memorySource, STALE, series } from '../memory-source.ts';
+import { oneBatch } from '../ordered-series.ts';
 
 const LIMITS = { samplesMax: 1e6, seriesMax: 1000, memoryBytesMax: 1e8 };
 const MINUTE = 60_000;
@@ -27,7 +28,7 @@ function rows(result: QueryResult): unknown {
     return Object.fromEntries(
       value.series.map((s) => [s.labels.join(','), [[...s.timestamps], [...s.values]]]),
     );
-  const { labels, steps, values, present } = value.batch;
+  const { labels, steps, values, present } = oneBatch(value.series);
   return Object.fromEntries(
     labels.map((set, r) => [
       set.join(','),

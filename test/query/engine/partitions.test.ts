@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { createEngine } from '../../../src/query/engine.ts';
 import type { QueryResult } from '../../../src/query/result.ts';
 import { type MemorySeries, memorySource, series } from '../memory-source.ts';
+import { oneBatch } from '../ordered-series.ts';
 import { partitioned } from '../partitioned.ts';
 
 const QUERIES = [
@@ -94,7 +95,7 @@ type Flat = Map<string, number[]>;
 function flat({ value }: QueryResult): Flat {
   if (value.type === 'scalar') return new Map([['', [value.value]]]);
   if (value.type !== 'vector' && value.type !== 'matrix') throw new Error(value.type);
-  const { labels, steps, values, present } = value.batch;
+  const { labels, steps, values, present } = oneBatch(value.series);
   return new Map(
     labels.map((set, row) => [
       set.join('\u0000'),

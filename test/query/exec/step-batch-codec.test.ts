@@ -125,7 +125,7 @@ describe('reply codec', () => {
       const parts = encoded
         .map(decodeReply)
         .map((reply) => (reply.kind === 'batch' ? reply.batch : undefined)!);
-      const whole = await mergeEqualSeries(concatBatches(parts, steps), pause);
+      const whole = await mergeEqualSeries(await concatBatches(parts, steps, pause), pause);
       expect(whole.labels).toEqual(batch.labels);
       expect(Buffer.compare(Buffer.from(whole.values.buffer), Buffer.from(values.buffer))).toBe(0);
     }

@@ -8,6 +8,7 @@ import type { PlanNode } from '../../../src/query/plan/nodes.ts';
 import { decodeFragment, encodeFragment } from '../../../src/query/plan/plan-codec.ts';
 import { planText } from '../../../src/query/plan/plan-text.ts';
 import { positionText } from '../../../src/query/plan/position.ts';
+import { chooseAggregates } from '../../../src/query/plan/rules/aggregates.ts';
 import { distribute } from '../../../src/query/plan/rules/distribute.ts';
 import { readTotals } from '../../../src/query/plan/rules/histogram-totals.ts';
 import { simplify } from '../../../src/query/plan/rules/simplify.ts';
@@ -224,6 +225,8 @@ describe('plan', () => {
     expect(positionText('"ü" +\n  rate(x)', 8)).toBe('2:3');
     expect(positionText('"ü" + x', 6)).toBe('1:8');
     expect(positionText('', 0)).toBe('1:1');
+    expect(positionText('\nx', 0)).toBe('1:1');
+    expect(positionText('\nx', 1)).toBe('2:1');
   });
 
   it('reads native histograms without buckets where only count and sum are looked at', () => {
@@ -241,5 +244,37 @@ describe('plan', () => {
     expect(marked('max_over_time(histogram_count(h)[9m:1m])')).toBe('whole');
     expect(marked('histogram_count(h </ 2)')).toBe('whole');
     expect(marked('histogram_stddev(h)')).toBe('whole');
+  });
+
+  it('says which part of downsampled data a selector reads, by the function around it', () => {
+    const views = (query: string): string[] =>
+      planText(chooseAggregates(plan(query)))
+        .split('\n')
+        .filter((line) => line.includes('select'))
+        .map((line) => / of (\w+)/.exec(line)?.[1] ?? 'average');
+    expect(views('rate(x[5m]) + irate(x[5m]) + increase(x[5m]) + resets(x[5m])')).toEqual(
+      Array(4).fill('counter'),
+    );
+    expect(views('sum(rate(x[5m]))')).toEqual(['counter']);
+    expect(views('rate(x[1h:5m])')).toEqual(['counter']);
+    expect(views('count_over_time(x[5m]) + sum_over_time(x[5m])')).toEqual(['count', 'sum']);
+    expect(views('min_over_time(x[5m]) + max_over_time(x[5m]) + min(x) + max by (a) (x)')).toEqual([
+      ...['min', 'max', 'min', 'max'],
+    ]);
+    expect(views('max_over_time(x[1h:])')).toEqual(['max']);
+    expect(views('max(-x)')).toEqual(['max']);
+    const averages = [
+      'x',
+      'sum(x)',
+      'count(x)',
+      'abs(x)',
+      'avg_over_time(x[5m])',
+      'delta(x[5m])',
+      'max(abs(x))',
+    ];
+    for (const query of [...averages, 'quantile_over_time(0.5, x[5m])', 'sum_over_time(x[1h:5m])'])
+      expect(views(query)).toEqual(['average']);
+    expect(views('max(x + y)')).toEqual(['average', 'average']);
+    expect(views('count_values("v", x)')).toEqual(['average']);
   });
 });

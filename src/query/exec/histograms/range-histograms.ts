@@ -154,7 +154,8 @@ export class RangeHistograms {
     if (this.#from.length !== steps) [this.#from, this.#to] = [new Int32Array(steps), new Int32Array(steps)];
     const { timestamps } = this.#samples;
     findWindows({ ...job, timestamps, from: this.#from, to: this.#to }, this.#samples.count);
-    const window: HistogramWindow = { first: 0, last: 0, end: job.end, range: job.range };
+    const { end, range, unevenMs } = job;
+    const window: HistogramWindow = { first: 0, last: 0, end, range, unevenMs };
     for (let i = 0; i < steps; i++, window.end += job.step) {
       window.first = this.#from[i]!;
       window.last = this.#to[i]! - 1;

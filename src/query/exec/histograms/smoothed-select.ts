@@ -30,7 +30,7 @@ export function smoothHistograms(
   const results = new HistogramColumns();
   const rows = new Int32Array(steps).fill(-1);
   const [result, scratch] = [new FloatHistogram(), new FloatHistogram()];
-  const window = { first: 0, last: 0, end: job.reference, range: lookback };
+  const window = { first: 0, last: 0, end: job.reference, range: lookback, unevenMs: 0 };
   let found = 0;
   for (let i = 0; i < steps; i++, window.end += step) {
     window.first = windows.from[i]!;
