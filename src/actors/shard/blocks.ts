@@ -9,9 +9,10 @@ import {
   PARTITION_LABEL,
   TENANT_LABEL,
 } from '../../storage/block/block-meta.ts';
-import type { BlockCaches } from '../../storage/block/block-reader.ts';
+import type { BlockCaches, BlockReader } from '../../storage/block/block-reader.ts';
 import { removeUnfinished, writeBlock } from '../../storage/block/block-writer.ts';
 import { cachedBlocks, findBlock, scanBucket } from '../../storage/block/bucket-scan.ts';
+import { holderOf, withoutReplaced } from '../../storage/block/lineage.ts';
 import { openBucketBlock } from '../../storage/block/open-block.ts';
 import { uploadBlock } from '../../storage/block/upload.ts';
 import { timeSlices } from '../../storage/index/pause.ts';
@@ -33,17 +34,31 @@ export function partitionLabels(place: BlockPlace): Record<string, string> {
   return { ...place.config.cluster.external_labels, [PARTITION_LABEL]: String(place.partition) };
 }
 
-/** Complete blocks of this partition in the bucket, by tenant. */
-export async function findBlocks(place: BlockPlace): Promise<Map<string, BlockMeta[]>> {
+/** What a listing of the bucket tells of a partition's blocks. */
+export interface ListedBlocks {
+  /** Complete ones, by tenant. */
+  readonly found: Map<string, BlockMeta[]>;
+  /** ULIDs of those, of whatever partition, whose meta.json cannot be read: they are there, and nothing more is known of them. */
+  readonly unreadable: ReadonlySet<string>;
+}
+
+/**
+ * Complete blocks of this partition in the bucket. Those marked for deletion are among them: the compaction that takes the place
+ * of a marked block may not have been seen by this listing, and until it is deleted it can be read.
+ */
+export async function findBlocks(place: BlockPlace): Promise<ListedBlocks> {
   const { world } = place;
   const result = await scanBucket(world.objects, metaDisk(place), {
     labels: partitionLabels(place),
-    ignoreMarkedAfterMs: 0,
+    ignoreMarkedAfterMs: Number.POSITIVE_INFINITY,
     now: world.clock.now(),
   });
   for (const broken of result.broken)
     world.log.warn('a block cannot be read and is left out', { ulid: broken.ulid, reason: broken.reason });
-  return byTenant(result.blocks);
+  return {
+    found: byTenant(result.blocks),
+    unreadable: new Set(result.broken.map(({ ulid }) => ulid)),
+  };
 }
 
 /** Blocks of this partition that the local disk tells of, by tenant: what is known while the bucket is away. */
@@ -61,14 +76,28 @@ function byTenant(metas: readonly BlockMeta[]): Map<string, BlockMeta[]> {
   return out;
 }
 
-/** Opens blocks that the store does not have yet. */
+/**
+ * Opens blocks that the store does not have yet, and lets those go that they are compactions of: all in one step, when all are open.
+ * Errors: those of opening a block, after which the store has the blocks it had.
+ */
 export async function adoptBlocks(
   place: BlockPlace,
   store: TenantStore,
   metas: readonly BlockMeta[],
 ): Promise<void> {
-  for (const meta of metas)
-    if (!store.blocks.has(meta.ulid)) await store.blocks.add(await openOwn(place, meta));
+  const opened: BlockReader[] = [];
+  try {
+    for (const meta of withoutReplaced(distinct([...store.blocks.metas(), ...metas])))
+      if (!store.blocks.has(meta.ulid)) opened.push(await openOwn(place, meta));
+  } catch (error) {
+    for (const reader of opened) await reader.close();
+    throw error;
+  }
+  if (opened.length > 0) await store.blocks.swapIn(opened);
+}
+
+function distinct(metas: readonly BlockMeta[]): BlockMeta[] {
+  return [...new Map(metas.map((meta) => [meta.ulid, meta])).values()];
 }
 
 /** The names of the blocks of a pass, one a range, oldest first: the same whoever makes them. */
@@ -85,11 +114,15 @@ export function blocksOfPass(place: BlockPlace, store: TenantStore, pass: CutPas
   );
 }
 
-/** The blocks of a pass that are in the bucket; nothing as long as its last one, which comes after the others, is not. */
+/**
+ * The blocks of a pass that are in the bucket, or compactions of them that the store has; nothing as long as its last one, which comes after
+ * the others, is not there.
+ */
 export async function findPass(place: BlockPlace, store: TenantStore, pass: CutPass): Promise<BlockMeta[]> {
   const found: BlockMeta[] = [];
   for (const ulid of blocksOfPass(place, store, pass).reverse()) {
-    const meta = await findBlock(place.world.objects, metaDisk(place), ulid);
+    const meta =
+      holderOf(store.blocks.metas(), ulid) ?? (await findBlock(place.world.objects, metaDisk(place), ulid));
     if (meta !== undefined) found.push(meta);
     else if (found.length === 0) break;
   }
@@ -119,7 +152,8 @@ export async function runPass(
   await removeUnfinished(disk, folder);
   let blocks = 0;
   for (const [index, ulid] of blocksOfPass(place, store, pass).entries()) {
-    if (store.blocks.has(ulid)) continue;
+    // A block that was merged since may be gone from the bucket: made again, its samples would be there twice.
+    if (holderOf(store.blocks.metas(), ulid) !== undefined) continue;
     // An earlier owner may have got this far; and a bucket that is away is found out before a block is written for it.
     let meta = await findBlock(objects, metaDisk(place), ulid);
     if (meta === undefined) {

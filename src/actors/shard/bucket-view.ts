@@ -9,7 +9,10 @@ import { coverageOf } from './tenant-store.ts';
 
 /** Time between two looks for the blocks of a pass that another process makes. */
 const POLL_MS = 5000;
-/** Time between two listings of the bucket while it does not answer, and while a pass is made by nobody. */
+/**
+ * Time between two listings of the bucket while it does not answer, and while it does: far less than the time between a block's mark and its
+ * deletion (48 h), within which its compaction must have been seen.
+ */
 const REVIEW_RETRY_MS = 5000;
 const REVIEW_MS = 300_000;
 
@@ -40,7 +43,8 @@ export interface FirstLook {
 export async function firstLook(state: ShardState): Promise<FirstLook> {
   const { place } = state;
   try {
-    return { found: await findBlocks(place), isWhole: true };
+    const { found } = await findBlocks(place);
+    return { found, isWhole: true };
   } catch (error) {
     const failure = asDomainError(error);
     if (failure.code !== 'unavailable') throw error;
@@ -92,14 +96,26 @@ export async function learnBlocks(state: ShardState): Promise<void> {
   const now = place.world.clock.monotonic();
   const waiting =
     state.lease === undefined && [...state.tenants.values()].some(({ passes }) => passes.length > 0);
-  if (!waiting && !bucket.reviewDue) bucket.nextReviewAt = now + REVIEW_MS;
-  else if (now >= bucket.nextReviewAt) {
+  if (now >= bucket.nextReviewAt) {
     bucket.nextReviewAt = now + REVIEW_RETRY_MS;
-    await adopt(state, await findBlocks(place));
+    await review(state);
     noteReview(state);
   } else if (waiting && now >= bucket.nextPollAt) {
     bucket.nextPollAt = now + POLL_MS;
     await followPasses(state);
+  }
+}
+
+// Takes over what others cut and compacted, and lets go of blocks that are not there any more: compacted, or past their retention.
+async function review(state: ShardState): Promise<void> {
+  // What is uploaded during the listing may not be in it.
+  const before = new Map([...state.tenants].map(([tenant, { blocks }]) => [tenant, blocks.metas()]));
+  const { found, unreadable } = await findBlocks(state.place);
+  await adopt(state, found);
+  for (const [tenant, metas] of before) {
+    const there = new Set((found.get(tenant) ?? []).map(({ ulid }) => ulid));
+    for (const { ulid } of metas)
+      if (!there.has(ulid) && !unreadable.has(ulid)) await state.tenants.get(tenant)?.blocks.remove(ulid);
   }
 }
 
@@ -111,7 +127,9 @@ export function demandReview({ bucket, place }: ShardState): void {
 
 /** The bucket was listed and what was found is open. */
 export function noteReview({ bucket, place }: ShardState): void {
-  bucket.nextReviewAt = place.world.clock.monotonic() + REVIEW_MS;
+  // Not all partitions at once, and not the replicas of one.
+  const jitter = place.world.random.integer(REVIEW_MS / 4);
+  bucket.nextReviewAt = place.world.clock.monotonic() + REVIEW_MS - jitter;
   bucket.blocksKnown = true;
   bucket.reviewDue = false;
 }

@@ -11,6 +11,7 @@ import { asDomainError, DomainError, errorText } from '../../model/errors.ts';
 import type { Refusal } from '../../model/refusal.ts';
 import type { DiskFile } from '../../platform/disk.ts';
 import type { BlockMeta } from '../../storage/block/block-meta.ts';
+import { holderOf } from '../../storage/block/lineage.ts';
 import { SnapshotReader, writeSnapshot } from '../../storage/head/snapshot.ts';
 import { type LedgerFacts, LogLedger } from './ledger.ts';
 import { type ShardContext, type ShardState, shardFolder, tenantStore } from './state.ts';
@@ -35,6 +36,8 @@ interface Header {
     readonly passes: readonly CutPass[];
     /** Names of the blocks that, with the head, are everything up to `applied`. */
     readonly blocks: readonly string[];
+    /** What each of `blocks` was made from, as its meta.json lists it: compactions of them are told by it. Absent from older snapshots. */
+    readonly sources?: readonly (readonly string[])[];
     /** Absent from snapshots of versions that did not keep them. */
     readonly refusals?: readonly Refusal[];
   }[];
@@ -118,6 +121,7 @@ async function writeAll(state: ShardState, file: DiskFile): Promise<void> {
       coverage,
       passes,
       blocks: blocks.metas().map(({ ulid }) => ulid),
+      sources: blocks.metas().map(({ compaction }) => compaction.sources),
       refusals: refusals.list(),
     })),
   };
@@ -221,9 +225,16 @@ async function restore(
   state.ledger = LogLedger.from(header.ledger);
   state.damage.push(...header.damage);
   state.applied = header.applied;
-  const foundUlids = new Set([...found.values()].flatMap((metas) => metas.map(({ ulid }) => ulid)));
-  const isFound = header.tenants.every(({ blocks }) => blocks.every((ulid) => foundUlids.has(ulid)));
+  const isFound = header.tenants.every(({ tenant, blocks, sources }) =>
+    blocks.every((ulid, i) => isCovered(found.get(tenant) ?? [], ulid, sources?.[i] ?? [ulid])),
+  );
   if (header.blocksKnown && isFound) state.bucket.blocksKnown = true;
+}
+
+// Whether a block, or everything it was made from, is among those found: it may have been merged, and deleted, since.
+function isCovered(found: readonly BlockMeta[], ulid: string, sources: readonly string[]): boolean {
+  if (holderOf(found, ulid) !== undefined) return true;
+  return sources.length > 0 && sources.every((source) => holderOf(found, source) !== undefined);
 }
 
 // A pass by other rules that ended within what the snapshot holds: which late samples of ours it does not cover cannot be told any

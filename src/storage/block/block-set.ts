@@ -10,6 +10,7 @@ import { compareText } from '../../model/text.ts';
 import type { BlockMeta } from './block-meta.ts';
 import type { BlockReader, BlockReadOptions, BlockSelection } from './block-reader.ts';
 import type { LoadedSeries } from './chunk-load.ts';
+import { withoutReplaced } from './lineage.ts';
 import { mergeRead } from './merge-samples.ts';
 import type { SeriesPlace } from './sliced-read.ts';
 import { resolutionOf, type Slice, withRawStretches } from './slices.ts';
@@ -54,6 +55,26 @@ export class BlockSet {
     }
     this.members.set(reader.meta.ulid, { reader, users: 0, removed: false });
     this.sort();
+  }
+
+  /**
+   * Adds open blocks, which the set owns from now on, and takes those out that they replace (lineage.ts), in one step: a read that begins
+   * sees merged blocks or their parents, never both and never neither; one that is under way ends on what it began with.
+   */
+  async swapIn(readers: readonly BlockReader[]): Promise<void> {
+    const unwanted: BlockReader[] = [];
+    for (const reader of readers) {
+      if (this.members.has(reader.meta.ulid)) unwanted.push(reader);
+      else this.members.set(reader.meta.ulid, { reader, users: 0, removed: false });
+    }
+    const kept = new Set(
+      withoutReplaced([...this.members.values()].map(({ reader }) => reader.meta)).map(({ ulid }) => ulid),
+    );
+    const closing: Promise<void>[] = unwanted.map((reader) => reader.close());
+    // Taking a block out is synchronous but for its closing, so nothing is selected in between.
+    for (const ulid of [...this.members.keys()]) if (!kept.has(ulid)) closing.push(this.remove(ulid));
+    this.sort();
+    await Promise.all(closing);
   }
 
   /** Takes a block out; it is closed when the last read that uses it ends. */

@@ -121,6 +121,33 @@ describe('block-set', () => {
     expect(set.maxTime()).toBeUndefined();
   });
 
+  it('reads a compaction instead of its parents at once, and lets a read that began on a parent end there', async () => {
+    const set = new BlockSet();
+    const parents = [
+      await blockOf([{ labels: ['id', '1'], samples: [[5, 7]] }], 0, 10),
+      await blockOf([{ labels: ['id', '1'], samples: [[15, 8]] }], 10, 20),
+    ];
+    for (const parent of parents) await set.add(parent);
+    const begun = await set.select(matchers(['id', '=', '1']), 0, 20);
+    const both: Sample[] = [
+      [5, 7],
+      [15, 8],
+    ];
+    const plain = await blockOf([{ labels: ['id', '1'], samples: both }], 0, 20);
+    const sources = parents.map(({ meta }) => meta.ulid);
+    Object.assign(plain.meta, { compaction: { level: 2, sources } });
+    const swapped = set.swapIn([plain]);
+    // Before anything was awaited: what begins now sees the compaction alone.
+    expect(set.metas().map(({ ulid }) => ulid)).toEqual([plain.meta.ulid]);
+    await swapped;
+    expect(await readSet(set, 0, 20)).toEqual([{ labels: ['id', '1'], samples: both }]);
+    const columns = sampleColumns(2);
+    (await begun.load(0, 1)).read(0, 0, 20, columns);
+    expect([...columns.values.subarray(0, columns.count)]).toEqual([7, 8]);
+    await begun.release();
+    await set.close();
+  });
+
   it('closes a removed block only when its last reader is done', async () => {
     const set = new BlockSet();
     const block = await blockOf([{ labels: ['id', '1'], samples: [[5, 7]] }], 0, 10);
