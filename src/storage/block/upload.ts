@@ -5,6 +5,7 @@ import { DomainError } from '../../model/errors.ts';
 import type { Disk } from '../../platform/disk.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import { type BlockMeta, decodeBlockMeta, META_FILE } from './block-meta.ts';
+import { DELETION_MARK_FILE } from './bucket-scan.ts';
 
 /** Files up to this size are sent from memory in one request. */
 const WHOLE_FILE_BYTES_MAX = 8 * 1024 * 1024;
@@ -56,20 +57,20 @@ export async function uploadBlock(
   return { meta, sentBytes: sentBytes + metaBytes.length, skippedFiles };
 }
 
-/** Removes a block from the bucket: meta.json first, deletion marks last. Calling it again finishes an earlier call. */
+/** Removes a block from the bucket: meta.json first, its deletion mark last, so that one begun is known as such. Calling it again finishes an earlier call. */
 export async function deleteBlock(objects: ObjectStore, ulid: string, signal?: AbortSignal): Promise<void> {
   await objects.remove(`${ulid}/${META_FILE}`);
   const rest: string[] = [];
   for await (const entry of objects.list(`${ulid}/`)) rest.push(entry.key);
-  const marksLast = rest.sort((a, b) => Number(isMark(a)) - Number(isMark(b)));
-  for (const key of marksLast) {
+  const markLast = rest.sort((a, b) => Number(isDeletionMark(a)) - Number(isDeletionMark(b)));
+  for (const key of markLast) {
     signal?.throwIfAborted();
     await objects.remove(key);
   }
 }
 
-function isMark(key: string): boolean {
-  return key.endsWith('-mark.json');
+function isDeletionMark(key: string): boolean {
+  return key.endsWith(`/${DELETION_MARK_FILE}`);
 }
 
 async function uploadFile(
