@@ -1,5 +1,6 @@
 // Blocks of a shard: finding those in the bucket, cutting new ones off a head, putting them into the bucket.
 
+import { asDomainError, type DomainError } from '../../model/errors.ts';
 import type { Config } from '../../platform/config.ts';
 import type { Disk } from '../../platform/disk.ts';
 import {
@@ -61,6 +62,11 @@ export async function findBlocks(place: BlockPlace): Promise<ListedBlocks> {
   };
 }
 
+/** Whether a block is not in the bucket any more, asked by its name: a listing may be older than what it lists. */
+export async function isGone(place: BlockPlace, ulid: string): Promise<boolean> {
+  return (await place.world.objects.stat(`${ulid}/${META_FILE}`)) === undefined;
+}
+
 /** Blocks of this partition that the local disk tells of, by tenant: what is known while the bucket is away. */
 export async function knownBlocks(place: BlockPlace): Promise<Map<string, BlockMeta[]>> {
   return byTenant(await cachedBlocks(metaDisk(place), partitionLabels(place)));
@@ -77,23 +83,65 @@ function byTenant(metas: readonly BlockMeta[]): Map<string, BlockMeta[]> {
 }
 
 /**
- * Opens blocks that the store does not have yet, and lets those go that they are compactions of: all in one step, when all are open.
- * Errors: those of opening a block, after which the store has the blocks it had.
+ * Opens blocks that the store does not have yet, and lets those go that they are compactions of: all in one step, when all are open. One that
+ * cannot be opened is passed by while others have what it was made from. Errors: those of opening a block that nothing stands in for, after
+ * the others have been adopted.
  */
 export async function adoptBlocks(
   place: BlockPlace,
   store: TenantStore,
   metas: readonly BlockMeta[],
 ): Promise<void> {
-  const opened: BlockReader[] = [];
+  const wanted = distinct([...store.blocks.metas(), ...metas]);
+  const opened = new Map<string, BlockReader>();
+  const failed = new Map<string, DomainError>();
+  let chosen: readonly BlockMeta[];
   try {
-    for (const meta of withoutReplaced(distinct([...store.blocks.metas(), ...metas])))
-      if (!store.blocks.has(meta.ulid)) opened.push(await openOwn(place, meta));
+    // Without a block that fails, its parents are wanted again.
+    do {
+      chosen = withoutReplaced(wanted.filter(({ ulid }) => !failed.has(ulid)));
+    } while (!(await openAll(place, store, chosen, { opened, failed })));
   } catch (error) {
-    for (const reader of opened) await reader.close();
+    for (const reader of opened.values()) await reader.close();
     throw error;
   }
-  if (opened.length > 0) await store.blocks.swapIn(opened);
+  const isChosen = new Set(chosen.map(({ ulid }) => ulid));
+  for (const [ulid, reader] of opened) {
+    if (isChosen.has(ulid)) continue;
+    opened.delete(ulid);
+    await reader.close();
+  }
+  if (opened.size > 0) await store.blocks.swapIn([...opened.values()]);
+  for (const [ulid, error] of failed) {
+    const { sources } = wanted.find((meta) => meta.ulid === ulid)!.compaction;
+    if (!sources.every((source) => holderOf(chosen, source) !== undefined)) throw error;
+    place.world.log.warn('a block cannot be opened; those it was made from are read', {
+      ulid,
+      error: error.message,
+    });
+  }
+}
+
+// Opens those that are not open yet; false after the first that is no whole block, which is noted in `failed`. Errors: the bucket's.
+async function openAll(
+  place: BlockPlace,
+  store: TenantStore,
+  metas: readonly BlockMeta[],
+  { opened, failed }: { opened: Map<string, BlockReader>; failed: Map<string, DomainError> },
+): Promise<boolean> {
+  for (const meta of metas) {
+    const { ulid } = meta;
+    if (store.blocks.has(ulid) || opened.has(ulid)) continue;
+    try {
+      opened.set(ulid, await openOwn(place, meta));
+    } catch (error) {
+      const failure = asDomainError(error);
+      if (failure.code !== 'corrupt' && failure.code !== 'not_found') throw failure;
+      failed.set(ulid, failure);
+      return false;
+    }
+  }
+  return true;
 }
 
 function distinct(metas: readonly BlockMeta[]): BlockMeta[] {

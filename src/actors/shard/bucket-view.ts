@@ -3,7 +3,7 @@
 
 import { asDomainError, invariant } from '../../model/errors.ts';
 import type { BlockMeta } from '../../storage/block/block-meta.ts';
-import { adoptBlocks, findBlocks, findPass, knownBlocks } from './blocks.ts';
+import { adoptBlocks, findBlocks, findPass, isGone, knownBlocks } from './blocks.ts';
 import { type ShardState, tenantStore } from './state.ts';
 import { coverageOf } from './tenant-store.ts';
 
@@ -115,7 +115,8 @@ async function review(state: ShardState): Promise<void> {
   for (const [tenant, metas] of before) {
     const there = new Set((found.get(tenant) ?? []).map(({ ulid }) => ulid));
     for (const { ulid } of metas)
-      if (!there.has(ulid) && !unreadable.has(ulid)) await state.tenants.get(tenant)?.blocks.remove(ulid);
+      if (!there.has(ulid) && !unreadable.has(ulid) && (await isGone(state.place, ulid)))
+        await state.tenants.get(tenant)?.blocks.remove(ulid);
   }
 }
 

@@ -168,4 +168,36 @@ describe('a shard whose blocks are compacted', () => {
     expect(one.lastError()).toBeUndefined();
     await rig.driven(one.stop());
   });
+
+  it('keeps the parents of a compaction that is no whole block, and adopts what else is new', async () => {
+    const rig = await openShardRig();
+    const one = await rig.start('one', createMemoryDisk());
+    const two = await rig.start('two', createMemoryDisk(), 1);
+    await write(rig, T0, END);
+    await rig.clock.advance(5000);
+    const { merged } = await compactAll(rig);
+    const bytes = await rig.objects.get(`${merged.ulid}/meta.json`);
+    const text = new TextDecoder().decode(bytes).replace(/"files": ?\[[^\]]*\],?/, '"files":[],');
+    await rig.objects.put(`${merged.ulid}/meta.json`, new TextEncoder().encode(text));
+    await rig.objects.remove(`${merged.ulid}/index`);
+    await rig.clock.advance(REVIEW_MS);
+    for (const id of ['one', 'two']) {
+      expect(await rig.askReplica(id, COUNT, END)).toEqual({ values: ALL, warnings: [] });
+      expect(await facts(rig, id)).toMatchObject({ blocks: 2 });
+    }
+    await rig.driven(one.stop());
+    await rig.driven(two.stop());
+  });
+
+  it('asks for a block by name before it lets go of it: a listing may be stale', async () => {
+    const rig = await openShardRig();
+    const one = await rig.start('one', createMemoryDisk());
+    await write(rig, T0, END);
+    await rig.clock.advance(5000);
+    for (const { ulid } of await bucketMetas(rig)) rig.bucket.unlisted.add(ulid);
+    await rig.clock.advance(REVIEW_MS);
+    expect(await rig.ask(COUNT, END)).toEqual(ALL);
+    expect(one.lastError()).toBeUndefined();
+    await rig.driven(one.stop());
+  });
 });

@@ -57,8 +57,8 @@ export interface RigProcess {
 export interface ShardRig {
   readonly clock: VirtualClock;
   readonly objects: ObjectStore;
-  /** What goes wrong with the bucket: it is away, or an operation on a key is held up or fails. */
-  readonly bucket: { away: boolean; onPut: PutHook };
+  /** What goes wrong with the bucket: it is away, an operation on a key is held up or fails, folders are missing from listings. */
+  readonly bucket: { away: boolean; onPut: PutHook; readonly unlisted: Set<string> };
   readonly directory: Directory;
   readonly wal: DurableLog;
   /** Starts the shard in a process and tells it its rank, 0 when left out. Its disk may be one used before. */
@@ -108,7 +108,7 @@ export async function openShardRig(): Promise<ShardRig> {
   await logs.create(0);
   const directory = await openLocalDirectory({ disk: createMemoryDisk(), clock });
   const objects = memoryStore(clock);
-  const bucket: ShardRig['bucket'] = { away: false, onPut: () => {} };
+  const bucket: ShardRig['bucket'] = { away: false, onPut: () => {}, unlisted: new Set() };
   const held: Held = { until: undefined, garbled: 0, timesLeft: 0 };
   const wal = await logs.open(0);
   const ingestor = createIngestor(
@@ -374,7 +374,10 @@ function faultyStore(
       return objects.stat(key);
     },
     list: (prefix) => each(objects.list(prefix)),
-    folders: (prefix) => each(objects.folders(prefix)),
+    async *folders(prefix) {
+      for await (const folder of each(objects.folders(prefix)))
+        if (!bucket.unlisted.has(folder.slice(0, -1))) yield folder;
+    },
   };
 }
 
