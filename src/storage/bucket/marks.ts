@@ -31,6 +31,9 @@ const FORMATS: Readonly<Record<MarkKind, MarkFormat>> = {
 };
 const MARK_VERSION = 1;
 
+/** Every kind of mark. */
+export const MARK_KINDS: readonly MarkKind[] = ['deletion', 'no-compact', 'no-downsample'];
+
 // The fields all kinds share, unchecked.
 interface MarkJson {
   readonly id?: unknown;
