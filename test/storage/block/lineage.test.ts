@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BlockMeta } from '../../../src/storage/block/block-meta.ts';
 import { holderOf, replaces, withoutReplaced } from '../../../src/storage/block/lineage.ts';
+import { testMeta } from '../test-meta.ts';
 
 interface Facts {
   readonly level?: number;
@@ -12,18 +13,7 @@ interface Facts {
 
 function block(ulid: string, sources: readonly string[], facts: Facts = {}): BlockMeta {
   const { level = sources.length, resolutionMs = 0, labels = { tenant_id: 't' } } = facts;
-  const stats = { numSamples: 0, numFloatSamples: 0, numHistogramSamples: 0, numSeries: 0, numChunks: 0 };
-  return {
-    ulid,
-    minTime: 0,
-    maxTime: 1,
-    stats: { ...stats, numTombstones: 0 },
-    compaction: { level, sources },
-    thanos: {
-      ...{ labels, resolutionMs, source: 's', segmentFiles: [], files: [] },
-      ...{ seriesBytesMax: 0, chunkBytesMax: 0, extensions: undefined },
-    },
-  };
+  return testMeta({ ulid, span: [0, 1], compaction: { level, sources }, thanos: { labels, resolutionMs } });
 }
 
 const names = (blocks: readonly BlockMeta[]): string[] => blocks.map(({ ulid }) => ulid);

@@ -4,27 +4,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BlockMeta } from '../../../src/storage/block/block-meta.ts';
 import { planSlices, type Slice, withRawStretches } from '../../../src/storage/block/slices.ts';
+import { testMeta } from '../test-meta.ts';
 
 function block(minTime: number, maxTime: number, resolutionMs: number): BlockMeta {
-  const stats = {
-    numSamples: 0,
-    numFloatSamples: 0,
-    numHistogramSamples: 0,
-    numSeries: 0,
-    numChunks: 0,
-    numTombstones: 0,
-  };
-  const thanos = {
-    labels: {},
-    resolutionMs,
-    source: 'test',
-    segmentFiles: [],
-    files: [],
-    seriesBytesMax: 0,
-    chunkBytesMax: 0,
-    extensions: undefined,
-  };
-  return { ulid: `${minTime}`, minTime, maxTime, stats, compaction: { level: 1, sources: [] }, thanos };
+  return testMeta({ ulid: `${minTime}`, span: [minTime, maxTime], thanos: { resolutionMs } });
 }
 
 const ALL = { start: 0, end: 99 };

@@ -1,11 +1,12 @@
 // A bucket in memory with folders that look like blocks, at times of a virtual clock.
 
-import { type BlockMeta, blockUlid, encodeBlockMeta } from '../../../src/storage/block/block-meta.ts';
+import { blockUlid, encodeBlockMeta } from '../../../src/storage/block/block-meta.ts';
 import { type Mark, type MarkKind, writeMark } from '../../../src/storage/bucket/marks.ts';
 import { memoryStore } from '../../../src/storage/objects/memory.ts';
 import type { ObjectStore } from '../../../src/storage/objects/object-store.ts';
 import { createMemoryDisk } from '../../bus/local/memory-disk.ts';
 import { createVirtualClock, type VirtualClock } from '../../helpers/virtual-clock.ts';
+import { testMeta } from '../test-meta.ts';
 
 /** Names of blocks, in their order. */
 export const A: string = nameOf(0);
@@ -45,7 +46,7 @@ export function openBucketRig(): BucketRig {
     putPartial,
     async putBlock(ulid) {
       await putPartial(ulid);
-      await objects.put(`${ulid}/meta.json`, encodeBlockMeta(metaOf(ulid)));
+      await objects.put(`${ulid}/meta.json`, encodeBlockMeta(testMeta({ ulid, span: [0, 7_200_000] })));
     },
     async mark(kind, ulid) {
       const reason = kind === 'deletion' ? undefined : 'manual';
@@ -56,22 +57,6 @@ export function openBucketRig(): BucketRig {
       const out: string[] = [];
       for await (const { key } of objects.list('')) out.push(key);
       return out;
-    },
-  };
-}
-
-/** The meta.json of an empty block. */
-function metaOf(ulid: string): BlockMeta {
-  const counts = { numSamples: 0, numFloatSamples: 0, numHistogramSamples: 0, numSeries: 0, numChunks: 0 };
-  return {
-    ulid,
-    minTime: 0,
-    maxTime: 7_200_000,
-    stats: { ...counts, numTombstones: 0 },
-    compaction: { level: 1, sources: [ulid] },
-    thanos: {
-      ...{ labels: { tenant_id: 't' }, resolutionMs: 0, source: 'skein', segmentFiles: [], files: [] },
-      ...{ seriesBytesMax: 0, chunkBytesMax: 0, extensions: undefined },
     },
   };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BlockMeta } from '../../../src/storage/block/block-meta.ts';
 import { compactedFacts } from '../../../src/storage/compact/compacted-meta.ts';
+import { testMeta } from '../test-meta.ts';
 
 interface Given {
   readonly ulid: string;
@@ -13,30 +14,12 @@ interface Given {
 }
 
 function metaOf({ ulid, minTime, level = 1, sources, hints, resolutionMs, extensions }: Given): BlockMeta {
-  return {
+  return testMeta({
     ulid,
-    minTime,
-    maxTime: minTime + 10,
-    stats: {
-      numSamples: 1,
-      numFloatSamples: 1,
-      numHistogramSamples: 0,
-      numSeries: 1,
-      numChunks: 1,
-      numTombstones: 0,
-    },
+    span: [minTime, minTime + 10],
     compaction: { level, sources: sources ?? [ulid], ...(hints === undefined ? {} : { hints }) },
-    thanos: {
-      labels: {},
-      resolutionMs: resolutionMs ?? 0,
-      source: 'receive',
-      segmentFiles: [],
-      files: [],
-      seriesBytesMax: 0,
-      chunkBytesMax: 0,
-      extensions,
-    },
-  };
+    thanos: { resolutionMs: resolutionMs ?? 0, source: 'receive', extensions },
+  });
 }
 
 describe('compacted-meta', () => {

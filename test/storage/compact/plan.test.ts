@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BlockMeta } from '../../../src/storage/block/block-meta.ts';
 import { COMPACTION_RANGES_MS, groupBlocks, planCompaction } from '../../../src/storage/compact/plan.ts';
+import { testMeta } from '../test-meta.ts';
 
 const HOUR = 3_600_000;
 
@@ -17,31 +18,13 @@ interface Facts {
 }
 
 function block({ name, from, to, tombstones = 0, labels = {}, isFailed = false }: Facts): BlockMeta {
-  const ulid = String(name).padStart(26, '0');
-  return {
-    ulid,
-    minTime: from * HOUR,
-    maxTime: to * HOUR,
-    stats: {
-      numSamples: 100,
-      numFloatSamples: 100,
-      numHistogramSamples: 0,
-      numSeries: 99,
-      numChunks: 1,
-      numTombstones: tombstones,
-    },
-    compaction: { level: 1, sources: [ulid], ...(isFailed ? { failed: true } : {}) },
-    thanos: {
-      labels,
-      resolutionMs: 0,
-      source: 'test',
-      segmentFiles: [],
-      files: [],
-      seriesBytesMax: 0,
-      chunkBytesMax: 0,
-      extensions: undefined,
-    },
-  };
+  return testMeta({
+    ulid: String(name).padStart(26, '0'),
+    span: [from * HOUR, to * HOUR],
+    stats: { numSeries: 99, numTombstones: tombstones },
+    compaction: isFailed ? { failed: true } : {},
+    thanos: { labels },
+  });
 }
 
 /** Blocks of 2 h from hour 0. */

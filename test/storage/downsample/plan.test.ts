@@ -3,35 +3,18 @@
 import { describe, expect, it } from 'vitest';
 import type { BlockMeta } from '../../../src/storage/block/block-meta.ts';
 import { planDownsampling } from '../../../src/storage/downsample/plan.ts';
+import { testMeta } from '../test-meta.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 function block(ulid: string, days: readonly [number, number], sources: string, resolutionMs = 0): BlockMeta {
-  return {
+  return testMeta({
     ulid,
-    minTime: days[0] * DAY,
-    maxTime: days[1] * DAY,
-    stats: {
-      numSamples: 1,
-      numFloatSamples: 1,
-      numHistogramSamples: 0,
-      numSeries: 1,
-      numChunks: 1,
-      numTombstones: 0,
-    },
+    span: [days[0] * DAY, days[1] * DAY],
     compaction: { level: 3, sources: [...sources] },
-    thanos: {
-      labels: {},
-      resolutionMs,
-      source: 'compactor',
-      segmentFiles: [],
-      files: [],
-      seriesBytesMax: 0,
-      chunkBytesMax: 0,
-      extensions: undefined,
-    },
-  };
+    thanos: { resolutionMs },
+  });
 }
 
 const planned = (...metas: BlockMeta[]): string[] =>
