@@ -11,13 +11,16 @@ export interface FragmentSettings extends FanoutSettings {
   readonly tenant: string;
   /** Whether shards wait until they have applied what was in their logs. */
   readonly strong: boolean;
+  /** Called with the kind and length of each reply that is used; nobody is told when absent. */
+  readonly onReply?: (kind: FragmentReply['kind'], bytes: number) => void;
 }
 
 /** A runner for one tenant. */
 export function fragmentRunner(settings: FragmentSettings): FragmentRunner {
-  const { tenant, strong, partialResponse } = settings;
+  const { tenant, strong, partialResponse, onReply } = settings;
   const frame = (bytes: Uint8Array): FragmentReply => {
     const reply = decodeReply(bytes);
+    onReply?.(reply.kind, bytes.length);
     if (!partialResponse && reply.kind === 'notes') refuseLacks(reply.notes.map((note) => note.text));
     return reply;
   };

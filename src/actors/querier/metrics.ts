@@ -7,6 +7,7 @@ export interface QuerierMetrics {
   readonly seconds: HistogramMetric;
   readonly partial: CounterMetric;
   readonly samples: CounterMetric;
+  readonly replyBytes: CounterMetric;
   readonly queries: GaugeMetric;
   readonly queriesMax: GaugeMetric;
   readonly logEnabled: GaugeMetric;
@@ -26,6 +27,11 @@ export function querierMetrics(metrics: Metrics): QuerierMetrics {
     ),
     partial: metrics.counter('skein_query_partial_responses_total', 'Answers that lacked a partition.'),
     samples: metrics.counter('skein_query_samples_total', 'Samples read by queries.'),
+    replyBytes: metrics.counter(
+      'skein_query_reply_bytes_total',
+      'Bytes of replies of shards to fragments of queries, by kind: series at the steps (batch), states of aggregations (partial), raw samples (raw), counts and notes.',
+      ['kind'],
+    ),
     queries: metrics.gauge('prometheus_engine_queries', 'Queries being executed or waiting.'),
     queriesMax: metrics.gauge(
       'prometheus_engine_queries_concurrent_max',

@@ -132,7 +132,10 @@ export function engineOf(
     clock: state.fanout.clock,
     ...(state.memory === undefined ? {} : { memory: state.memory }),
     ...(state.turns === undefined ? {} : { turns: state.turns }),
-    fragments: fragmentRunner({ ...state.fanout, partialResponse, strong, tenant }),
+    fragments: fragmentRunner({
+      ...{ ...state.fanout, partialResponse, strong, tenant },
+      onReply: (kind, bytes) => state.metrics.replyBytes.add(bytes, { kind }),
+    }),
   });
   state.engines.set(key, engine);
   if (state.engines.size > ENGINES_MAX) state.engines.delete(state.engines.keys().next().value as string);

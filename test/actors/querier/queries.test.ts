@@ -1,8 +1,21 @@
 import { describe, expect, it } from 'vitest';
+import { encodeReply } from '../../../src/query/exec/step-batch-codec.ts';
 import { asking, startQueriers } from './rig.ts';
 
 const INSTANT = { query: 'm', startMs: 60_000, endMs: 60_000, stepMs: 0 };
 const ONE = { 'query.concurrency_max': '1', 'query.light_samples_max': '0' };
+
+it('counts what shards reply, by kind', async () => {
+  const { clock, processes, answer } = await startQueriers(['p']);
+  const { actor, metrics } = processes.get('p')!;
+  const asked = actor.ask('query', { ...asking('a'), ...INSTANT });
+  await clock.advance(100);
+  await answer('a', 1);
+  await asked;
+  const { length } = encodeReply({ kind: 'statistics', samplesRead: 7, samplesQueryable: 9, seriesSeen: 1 });
+  const { text } = await metrics.expose();
+  expect(text).toContain(`skein_query_reply_bytes_total{kind="statistics"} ${length}\n`);
+});
 
 describe('a query that waits for its turn', () => {
   it('is answered in turn with another tenant, and its wait is counted', async () => {
